@@ -1,0 +1,61 @@
+# Yima 一码. `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamps
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint format bench soak snapshots lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP)/venv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Yima needs Python 3.10 or newer; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	mkdir -p $(STAMP) && touch $@
+
+$(STAMP)/run: requirements/run.txt requirements/device.txt pyproject.toml | $(STAMP)/venv
+	$(PIP) install --require-hashes -r requirements/run.txt
+	$(PIP) install --require-hashes --no-deps -r requirements/device.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+$(STAMP)/dev: requirements/dev.txt requirements/stubs.txt $(STAMP)/run
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	rm -rf build/typings
+	$(PIP) install --require-hashes --no-deps --target build/typings -r requirements/stubs.txt
+	touch $@
+
+run: $(STAMP)/run ## authority + fleet server + simulated handheld, one Ctrl-C stops all
+	$(BIN)/yima run
+
+demo: $(STAMP)/run ## a scripted passenger queue, no browser; exit status 1 if anything differs
+	$(BIN)/yima demo
+
+test: lint ## lint, types and every test
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: $(STAMP)/dev ## ruff and mypy
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/mypy --config-file mypy-device.ini
+
+format: $(STAMP)/dev ## let ruff format and fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP)/dev ## measure; writes build/bench.json
+	$(BIN)/python -m host_tools.bench
+
+snapshots: $(STAMP)/dev ## draw the stored screen pictures anew
+	$(BIN)/pytest tests/sim/test_screens.py --update-snapshots
+
+lock: ## make the pinned requirement files anew (needs uv)
+	cd requirements && for f in run dev stubs; do uv pip compile --universal --fork-strategy fewest --python-version 3.10 --generate-hashes --no-header --no-annotate -q $$f.in -o $$f.txt || exit 1; done
+	cd requirements && uv pip compile --universal --no-deps --python-version 3.10 --generate-hashes --no-header --no-annotate -q device.in -o device.txt
+
+clean: ## remove everything that was built (not .yima, the running state)
+	rm -rf build $(VENV)

@@ -1,0 +1,92 @@
+"""Collects ``tests/unit`` under CPython and MicroPython, ``tests/mpy`` under MicroPython alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTDATA = Path(os.environ.get("YIMA_TESTDATA", ROOT.parent / "shared" / "testdata"))
+STRICT = bool(os.environ.get("YIMA_CI"))
+HEAP = re.compile(r"^# heap: (\d+[kM])$", re.MULTILINE)
+
+
+def micropython() -> str:
+    """The interpreter of the simulated handheld, ``MICROPYTHON`` or the pinned one."""
+    return os.environ.get("MICROPYTHON") or str(Path(sys.executable).parent / "micropython")
+
+
+def need(condition: bool, cases: int, what: str) -> None:
+    """Skip `cases` cases for want of `what`; in CI a missing part is a failure."""
+    if not condition:
+        message = f"{cases} cases skipped: {what}"
+        if STRICT:
+            pytest.fail(message)
+        pytest.skip(message)
+
+
+class MpyFile(pytest.File):
+    """A test file that MicroPython runs as one item."""
+
+    def collect(self) -> Iterable[pytest.Item]:
+        yield MpyItem.from_parent(self, name="micropython")
+
+
+class MpyItem(pytest.Item):
+    """All functions of one file, in one MicroPython process with a bounded heap."""
+
+    def runtest(self) -> None:
+        heap = HEAP.search(self.path.read_text("utf-8"))
+        result = subprocess.run(
+            [
+                micropython(),
+                "-X",
+                f"heapsize={heap.group(1) if heap else '8M'}",
+                str(ROOT / "tests" / "mpy_runner.py"),
+                str(self.path),
+            ],
+            env={**os.environ, "MICROPYPATH": f"{ROOT}:.frozen", "YIMA_TESTDATA": str(TESTDATA), "TZ": "UTC"},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            cwd=ROOT,
+            check=False,
+        )
+        if result.returncode:
+            raise MpyFailure(result.stdout[-6000:] + result.stderr[-4000:])
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
+        if isinstance(excinfo.value, MpyFailure):
+            return str(excinfo.value)
+        return str(super().repr_failure(excinfo))
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, f"{self.path.name} (MicroPython)"
+
+
+class MpyFailure(Exception):
+    """A function failed under MicroPython; the message is the runner's output."""
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.parent.name == "unit" and file_path.name.startswith("test_") and file_path.suffix == ".py":
+        return MpyFile.from_parent(parent, path=file_path, name=f"{file_path.name}[mpy]")
+    return None
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if module_path.parent.name == "mpy":
+        return MpyFile.from_parent(parent, path=module_path)
+    return None
+
+
+@pytest.fixture(scope="session")
+def testdata() -> Path:
+    """The public test data beside the repository; it is not part of it."""
+    return TESTDATA
