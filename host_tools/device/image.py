@@ -1,0 +1,51 @@
+"""Make or refresh the flash image of a simulated handheld from a built folder."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+BLOCK_BYTES = 4096
+#: The reference board has 8 MB of flash; MicroPython gives its file system everything from 2 MB on.
+DEFAULT_BLOCKS = 6 * 1024 * 1024 // BLOCK_BYTES
+SCRIPT = Path(__file__).with_name("image_script.py")
+
+
+class ImageError(Exception):
+    """The image could not be made; the message says why."""
+
+
+def prepare(
+    image: Path, tree: Path, provisioning: bytes | None, micropython: str, blocks: int = DEFAULT_BLOCKS
+) -> None:
+    """Install `tree` (a folder made by host_tools.device.build) into the flash image file `image`.
+
+    A missing image is created blank with `blocks` blocks of 4,096 bytes. ``/data`` of an existing one is kept.
+    `provisioning` is written to ``/data/enrol.cbor`` where given. Raises ImageError.
+    """
+    image.parent.mkdir(parents=True, exist_ok=True)
+    if not image.exists():
+        blank = image.with_suffix(".new")
+        with blank.open("wb") as file:
+            for _ in range(blocks):
+                file.write(b"\xff" * BLOCK_BYTES)
+        blank.rename(image)
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = [str(image.resolve()), str(image.stat().st_size // BLOCK_BYTES), str(tree.resolve())]
+        if provisioning is not None:
+            path = Path(folder) / "enrol.cbor"
+            path.write_bytes(provisioning)
+            arguments.append(str(path))
+        try:
+            result = subprocess.run(
+                [micropython, "-X", "heapsize=16M", str(SCRIPT), *arguments],
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as e:
+            raise ImageError(f"{image}: {e}") from e
+    if result.returncode:
+        raise ImageError(f"{image}: {(result.stdout + result.stderr).strip() or 'MicroPython failed'}")
