@@ -1,0 +1,60 @@
+"""What is known and decided about one person at the door, and the record that it becomes."""
+
+from firmware.core import record, verdict
+from firmware.core.codes import KIND_UNREADABLE, Code, Person
+from firmware.core.scene import Scene
+
+MASK_NOT_ASKED = 0
+MASK_WORN = 1
+MASK_OFF = 2
+#: What a checker can confirm by hand, as in a record's field 18.
+ID_EQUAL = 1
+ID_DIFFERENT = 2
+
+
+class Decision:
+    """One person's case, filled while the flow goes on.
+
+    `person` is None where the code could not be read. `reasons` are numbers of firmware.core.reasons; none means that
+    nothing speaks against the person. Temperatures are hundredths of a degree Celsius, None where not measured.
+    """
+
+    def __init__(self, person: "Person | None", reasons: "list[int]") -> None:
+        self.person = person
+        self.reasons = reasons
+        self.mask = MASK_NOT_ASKED
+        self.confirmed: "list[int]" = []
+        self.object_centi_c: "int | None" = None
+        self.ambient_centi_c: "int | None" = None
+        self.body_centi_c: "int | None" = None
+
+    @property
+    def outcome(self) -> int:
+        """The verdict that follows from the reasons so far."""
+        return verdict.weakest(self.reasons)
+
+    def fields(self, code: "Code | None", scene: Scene) -> "dict[int, object]":
+        """The record's fields that the person and the code decide; the caller adds time, place and sequence.
+
+        Identity goes in only where the scene asks for it.
+        """
+        fields: "dict[int, object]" = {
+            record.SCENE: scene.id,
+            record.KIND: code.kind if code else KIND_UNREADABLE,
+            record.VERDICT: self.outcome,
+            record.REASONS: list(self.reasons),
+            record.MASK: self.mask,
+        }
+        person = self.person
+        if code and code.cti and scene.stores_identity:
+            fields[record.CTI] = code.cti
+        if person:
+            if scene.stores_identity and person.sub:
+                fields[record.SUB] = person.sub
+            if person.colour is not None:
+                fields[record.COLOUR] = person.colour
+        if self.object_centi_c is not None and self.ambient_centi_c is not None and self.body_centi_c is not None:
+            fields[record.TEMPERATURE] = [self.object_centi_c, self.ambient_centi_c, self.body_centi_c]
+        if self.confirmed:
+            fields[record.CONFIRMED] = list(self.confirmed)
+        return fields

@@ -1,0 +1,104 @@
+"""Composition root: builds the board, the stores, the services and the screens, tests them, and starts the tasks."""
+
+import asyncio
+import gc
+
+from firmware.board import Board
+from firmware.core import p256
+from firmware.core.errors import CoreError
+from firmware.core.message import parse_provisioning
+from firmware.services.clock import Clock
+from firmware.services.gate import Gate, Senses
+from firmware.services.inbox import Inbox
+from firmware.services.journal import Journal
+from firmware.services.keystore import Keystore
+from firmware.services.scanning import Scanning
+from firmware.services.selftest import SelfTest
+from firmware.services.settings import Settings
+from firmware.services.supervisor import Supervisor
+from firmware.services.sync import PROVISIONING_LIMIT, Sync, Vault
+from firmware.services.truststore import TrustStore
+from firmware.services.wifi import Wifi
+from firmware.ui.flow import KEY, SCAN, Flow
+from firmware.ui.fonts import Fonts
+from firmware.ui.panel import Panel
+from firmware.ui.screens import Screens
+
+VERSION = "0.1.0"
+DATA = "/data"
+ENROL = DATA + "/enrol.cbor"
+#: No signature was made before this release was: a clock that says otherwise is wrong. 2026-11-01 UTC.
+FLOOR_UNIX = 1_793_491_200
+HOUSEKEEPING_MS = 5_000
+
+
+def _provision(settings: Settings) -> None:
+    """Take root key and Wi-Fi from a fresh provisioning file, so that both hold before the first exchange."""
+    try:
+        with open(ENROL, "rb") as file:
+            given = parse_provisioning(file.read(PROVISIONING_LIMIT))
+    except OSError:
+        return
+    except CoreError as e:
+        print("provisioning:", e)
+        return
+    settings.update({"root_key": given.root_key, "wifi_ssid": given.wifi_name, "wifi_key": given.wifi_key})
+
+
+async def _housekeeping(gate: Gate, clock: Clock, supervisor: Supervisor) -> None:
+    """The task of small regular things: battery, clock, memory."""
+    while True:
+        gate.refresh_battery()
+        clock.tick()
+        gc.collect()
+        supervisor.beat("housekeeping")
+        await asyncio.sleep_ms(HOUSEKEEPING_MS)
+
+
+async def _keys(keys: "object", inbox: Inbox) -> None:
+    """The task that carries key presses to the flow."""
+    while True:
+        inbox.put(KEY, await keys.next())  # type: ignore[attr-defined]
+
+
+async def _run() -> None:
+    """Build everything, test every chip, start the tasks; returns only by a reset."""
+    board = Board()
+    settings = Settings(DATA)
+    _provision(settings)
+    await board.panel.start()
+    screens = Screens(board.display, Fonts("/assets"), settings.get("language"))
+    board.panel.brightness(80)
+
+    clock = Clock(board.rtc, board.set_system_time, FLOOR_UNIX)
+    journal = Journal(DATA + "/journal")
+    trust = TrustStore(DATA + "/trust.cose", settings.get("root_key"), p256.verify_steps)
+    test = SelfTest(screens.self_test)
+    await test.run(board, clock, journal, trust)
+
+    keystore = Keystore(board.nvs)
+    vault = Vault(settings, keystore, journal, trust, clock)
+    inbox = Inbox()
+    scanning = Scanning(board.scanner, inbox, SCAN)
+    board.scanner.on_state = scanning.state
+    scanning.ok = test.scanner_ok
+    wifi = Wifi(board.wlan, settings)
+    sync = Sync(vault, wifi, board.chip_id, VERSION, ENROL)
+    gate = Gate(vault, Senses(scanning, board.thermometer, board.battery), sync, p256.verify_steps)
+    panel = Panel(screens, board.buzzer, board.led, board.vibration)
+
+    supervisor = Supervisor(board.start_watchdog(), DATA + "/crash.txt", board.restart)
+    supervisor.spawn("flow", Flow(gate, panel, inbox).run())
+    supervisor.spawn("scanner", scanning.run())
+    supervisor.spawn("keys", _keys(board.keys, inbox))
+    supervisor.spawn("wifi", wifi.run())
+    supervisor.spawn("sync", sync.run())
+    supervisor.spawn("housekeeping", _housekeeping(gate, clock, supervisor))
+    gc.collect()
+    print("yima %s ready, %d bytes free" % (VERSION, gc.mem_free()))
+    await supervisor.run()
+
+
+def main() -> None:
+    """What /main.py calls."""
+    asyncio.run(_run())

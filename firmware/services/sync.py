@@ -1,0 +1,189 @@
+"""Enrol once, then carry records up and trust data down whenever the Wi-Fi allows.
+
+One task, one exchange at a time. Nothing here is in the way of a scan: the journal is read in small batches, the
+signature of a new trust list is checked in slices, and whatever fails is tried again later.
+"""
+
+import asyncio
+import os
+
+from firmware.core.errors import CoreError
+from firmware.core.message import (
+    MAX_SYNC_BYTES,
+    encode_enrol_request,
+    encode_sync_request,
+    parse_enrol_reply,
+    parse_provisioning,
+    parse_sync_reply,
+)
+from firmware.services.clock import Clock
+from firmware.services.http import HttpError, post
+from firmware.services.journal import Journal, JournalError
+from firmware.services.keystore import Keystore
+from firmware.services.settings import Settings
+from firmware.services.slices import exhaust
+from firmware.services.truststore import TrustStore, TrustStoreError
+from firmware.services.wifi import Wifi
+
+#: With nothing to send, ask for time and trust data this often.
+IDLE_INTERVAL_MS = 30_000
+#: Let a passenger's records gather before they are sent.
+SETTLE_MS = 300
+#: Pauses after failures, with up to a quarter more so that a fleet does not come back in step.
+BACKOFF_MS = (1_000, 2_000, 5_000, 15_000, 60_000)
+TIMEOUT_MS = 20_000
+MAX_RECORDS = 100
+#: A batch's share of a request; the rest is envelope.
+MAX_BATCH_BYTES = 16_384
+#: Largest reply: a trust list of full size and its envelope.
+MAX_REPLY_BYTES = 66_000
+CBOR_TYPE = "application/cbor"
+COSE_TYPE = 'application/cose; cose-type="cose-mac0"'
+ENROL_TYPE = CBOR_TYPE
+PROVISIONING_LIMIT = 4_096
+
+
+class SyncError(Exception):
+    """The exchange failed; the message is plain enough for the screen and holds no personal data."""
+
+
+class Vault:
+    """What a sync reads and writes: a plain record of the handheld's stores."""
+
+    def __init__(
+        self, settings: Settings, keystore: Keystore, journal: Journal, trust: TrustStore, clock: Clock
+    ) -> None:
+        self.settings = settings
+        self.keystore = keystore
+        self.journal = journal
+        self.trust = trust
+        self.clock = clock
+
+
+class Sync:
+    """The task that talks to the fleet server."""
+
+    def __init__(self, vault: Vault, wifi: Wifi, chip_id: bytes, version: str, enrol_path: str) -> None:
+        self._vault = vault
+        self._wifi = wifi
+        self._chip_id = chip_id
+        self._version = version
+        self._enrol_path = enrol_path
+        self._wanted = asyncio.Event()
+        #: Whether the last exchange succeeded.
+        self.reached = False
+        #: Why the last exchange failed, "" after one that succeeded.
+        self.trouble = ""
+
+    def kick(self) -> None:
+        """A record is waiting: do not sit out the idle interval."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """The task: wait for a reason and for the Wi-Fi, exchange, back off where it fails."""
+        failures = 0
+        while True:
+            if not self._wifi.online:
+                self.reached = False
+                await asyncio.sleep_ms(500)
+                continue
+            try:
+                if self._vault.keystore.secret() is None:
+                    await self._enrol()
+                await self._exchange()
+                self.reached = True
+                self.trouble = ""
+                failures = 0
+            except (SyncError, HttpError, JournalError, CoreError) as e:
+                self.reached = False
+                self.trouble = str(e)
+                print("sync:", self.trouble)
+                pause_ms = BACKOFF_MS[min(failures, len(BACKOFF_MS) - 1)]
+                failures += 1
+                await asyncio.sleep_ms(pause_ms + pause_ms * os.urandom(1)[0] // 1024)
+                continue
+            if not self._vault.journal.pending:
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait for a record or for the idle interval."""
+        self._wanted.clear()
+        try:
+            await asyncio.wait_for_ms(self._wanted.wait(), IDLE_INTERVAL_MS)
+            await asyncio.sleep_ms(SETTLE_MS)
+        except asyncio.TimeoutError:
+            pass
+
+    async def _enrol(self) -> None:
+        """Trade the one-time token for an identity of our own. Raises SyncError, HttpError, CoreError."""
+        vault = self._vault
+        try:
+            with open(self._enrol_path, "rb") as file:
+                given = parse_provisioning(file.read(PROVISIONING_LIMIT))
+        except OSError:
+            raise SyncError("not enrolled")
+        request = encode_enrol_request(given.token, self._chip_id, self._version)
+        status, body = await post(
+            given.server_url + "/v1/enrol", request, ENROL_TYPE, given.ca_der, TIMEOUT_MS, 1024
+        )
+        if status != 200:
+            raise SyncError("enrolment refused (%d)" % status)
+        reply = parse_enrol_reply(body)
+        vault.settings.update(
+            {
+                "device_id": reply.device_id,
+                "server_url": given.server_url,
+                "ca_der": given.ca_der,
+                "place": reply.place,
+                "scene": reply.scene,
+            }
+        )
+        # The secret makes the enrolment complete, so it is the last to be kept; then the dead token may go.
+        vault.keystore.set_secret(reply.secret)
+        os.remove(self._enrol_path)
+        vault.clock.server_time(reply.time_unix)
+
+    async def _exchange(self) -> None:
+        """Send one batch, take the answer. Raises SyncError, HttpError, JournalError, CoreError."""
+        vault = self._vault
+        secret = vault.keystore.secret()
+        if secret is None:
+            raise SyncError("not enrolled")
+        first_seq, chain_before, records = vault.journal.batch(MAX_RECORDS, MAX_BATCH_BYTES)
+        nonce = os.urandom(16)
+        trust = vault.trust.current
+        request = encode_sync_request(
+            vault.settings.get("device_id"),
+            secret,
+            first_seq,
+            chain_before,
+            records,
+            vault.clock.now_unix(),
+            trust.version if trust else 0,
+            nonce,
+        )
+        if len(request) > MAX_SYNC_BYTES:
+            raise SyncError("batch too large")
+        status, body = await post(
+            vault.settings.get("server_url") + "/v1/sync",
+            request,
+            COSE_TYPE,
+            vault.settings.get("ca_der"),
+            TIMEOUT_MS,
+            MAX_REPLY_BYTES,
+        )
+        if status != 200:
+            raise SyncError("sync refused (%d)" % status)
+        reply = parse_sync_reply(body, nonce)
+        vault.clock.server_time(reply.time_unix)
+        if reply.acked_seq >= vault.journal.next_seq:
+            raise SyncError("server acknowledges records that were never written")
+        vault.journal.acknowledge(reply.acked_seq)
+        if reply.trust:
+            try:
+                await exhaust(vault.trust.install_steps(reply.trust, vault.clock.now_unix()))
+            except TrustStoreError as e:
+                # The old list stays in force; the rest of the exchange stands.
+                print("sync: trust list refused:", e)
+        if reply.trouble:
+            raise SyncError("server: " + reply.trouble)
