@@ -1,8 +1,9 @@
 """Compile everything that goes onto a handheld into one folder.
 
-The folder mirrors the handheld's file system: ``boot.py`` and ``main.py`` as source (MicroPython runs only source
-there), ``firmware`` and ``drivers`` as ``.mpy``, third-party libraries under ``lib``, fonts and pictures under
-``assets``. The same inputs give the same bytes; the folder is named after their hash, so a second call is free.
+The folder mirrors the handheld's file system: ``boot.py`` and ``main.py`` as source (MicroPython runs
+only source there), ``firmware`` and ``drivers`` as ``.mpy``, third-party libraries under ``lib``, fonts and
+pictures under ``assets``. The same inputs give the same bytes; the folder is named after their hash, so a
+second call is free.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from pathlib import Path
 BLOCK_BYTES = 4096
 #: The reference board has 8 MB of flash; MicroPython gives its file system everything from 2 MB on.
 DEFAULT_BLOCKS = 6 * 1024 * 1024 // BLOCK_BYTES
-SCRIPT = Path(__file__).with_name("image_script.py")
+SCRIPT = Path(__file__).with_name("image_mpy.py")
 
 
 class ImageError(Exception):
@@ -21,7 +21,8 @@ def prepare(
 ) -> None:
     """Install `tree` (a folder made by host_tools.device.build) into the flash image file `image`.
 
-    A missing image is created blank with `blocks` blocks of 4,096 bytes. ``/data`` of an existing one is kept.
+    A missing image is created blank with `blocks` blocks of 4,096 bytes. ``/data`` of an existing one is
+    kept.
     `provisioning` is written to ``/data/enrol.cbor`` where given. Raises ImageError.
     """
     image.parent.mkdir(parents=True, exist_ok=True)

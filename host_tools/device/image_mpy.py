@@ -1,11 +1,12 @@
 """Runs under MicroPython: put a built folder into a flash image, through the device's own LittleFS.
 
-Arguments: IMAGE BLOCKS TREE [PROVISIONING]. A blank image is formatted; one that holds something else than a file
-system is refused, for it may hold records. ``/data`` is never touched but for the provisioning file.
+Arguments: IMAGE BLOCKS TREE [PROVISIONING]. A blank image is formatted; one that holds something else than
+a file system is refused, for it may hold records. ``/data`` is never touched but for the provisioning file.
 """
 
 import os
 import sys
+
 import vfs
 
 BLOCK_BYTES = 4096
@@ -20,14 +21,17 @@ class FileFlash:
         self._blocks = blocks
 
     def readblocks(self, block: int, buffer: bytearray, offset: int = 0) -> None:
+        """Fill `buffer` from `offset` bytes into `block`."""
         self._file.seek(block * BLOCK_BYTES + offset)
         self._file.readinto(buffer)
 
     def writeblocks(self, block: int, buffer: bytes, offset: "int | None" = None) -> None:
+        """Write `buffer`; a file needs no erase before it."""
         self._file.seek(block * BLOCK_BYTES + (offset or 0))
         self._file.write(buffer)
 
     def ioctl(self, operation: int, argument: int) -> "int | None":
+        """Sync (3), block count (4), block size (5), erase (6)."""
         if operation == 3:
             self._file.flush()
         elif operation == 4:
@@ -81,6 +85,7 @@ def _copy(source: str, target: str) -> None:
 
 
 def main(image: str, blocks: int, tree: str, provisioning: "str | None") -> None:
+    """Format a blank image, bring the program up to date, drop the provisioning file in."""
     flash = FileFlash(image, blocks)
     try:
         system = vfs.VfsLfs2(flash)
