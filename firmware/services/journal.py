@@ -20,7 +20,7 @@ import os
 
 from firmware.core import segment
 from firmware.core.record import GENESIS, chain
-from firmware.core.segment import FRAME_HEAD_BYTES, HEADER_BYTES, Reader, SegmentError
+from firmware.core.segment import HEADER_BYTES, Reader, SegmentError
 
 if False:
     from typing import BinaryIO
@@ -122,9 +122,8 @@ class Journal:
         self._close_file()
         self._opened = False
         try:
-            self._make_directory()
-            cursor_seq, cursor_chain = self._read_cursor()
             self._list_segments()
+            cursor_seq, cursor_chain = self._read_cursor()
             if self._segments:
                 self._open_segments(cursor_seq, cursor_chain)
             else:
@@ -136,15 +135,28 @@ class Journal:
         self._opened = True
         self._prune()
 
-    def _make_directory(self) -> None:
+    def _list_segments(self) -> None:
+        """Take stock of the directory; what a power cut left under another name is removed."""
         try:
             os.mkdir(self._directory)
         except OSError as e:
             if _code(e) != errno.EEXIST:
                 raise
-        for name in os.listdir(self._directory):
-            if name.endswith(".new"):
-                os.remove(self._path(name))
+        self._segments = []
+        left = []
+        for entry in os.ilistdir(self._directory):
+            name = entry[0]
+            first = segment.first_sequence_of(name)
+            if first:
+                # On LittleFS the listing tells the size; a look-up by name costs as much as the whole
+                # listing.
+                size = entry[3] if len(entry) > 3 else os.stat(self._path(name))[6]
+                self._segments.append(_Segment(first, size))
+            elif name.endswith(".new"):
+                left.append(name)
+        self._segments.sort(key=lambda part: part.first)
+        for name in left:
+            os.remove(self._path(name))
 
     def _read_cursor(self) -> tuple[int, bytes]:
         try:
@@ -157,12 +169,6 @@ class Journal:
             # The first segment's header bounds it from below; sending some records again does no harm.
             pass
         return 0, GENESIS
-
-    def _list_segments(self) -> None:
-        names = sorted(name for name in os.listdir(self._directory) if segment.first_sequence_of(name))
-        self._segments = [
-            _Segment(segment.first_sequence_of(name), os.stat(self._path(name))[6]) for name in names
-        ]
 
     def _open_segments(self, cursor_seq: int, cursor_chain: bytes) -> None:
         first = self._segments[0].first
@@ -250,29 +256,39 @@ class Journal:
             head = segment.frame_head(record)
         except SegmentError as e:
             raise JournalError(str(e)) from None
-        length = FRAME_HEAD_BYTES + len(record)
         try:
-            if not self._segments or self._segments[-1].size + length > self._segment_bytes:
-                self._require_room(HEADER_BYTES + length)
-                self._start_segment(head + record)
-            else:
-                self._require_room(length)
-                self._extend(head, record)
+            try:
+                self._write(head, record)
+            except JournalFull:
+                if self.pending or not self._segments:
+                    raise
+                # All of it is acknowledged: an emptied journal has room again.
+                self._prune()
+                self._write(head, record)
         except OSError as e:
-            # A failed write leaves the open file in an undefined state; `_extend` starts from a known one.
-            self._close_file()
-            if _code(e) == ENOSPC:
-                self._full = True
-                raise JournalFull("flash is full") from None
             raise JournalError("flash does not write: error %d" % _code(e)) from None
         last = self._segments[-1]
         self._end = _Place(last.first, last.size, self.next_seq, chain(self._end.chain, record))
         self._full = False
 
-    def _require_room(self, length: int) -> None:
-        if self.used_bytes + length > self._max_bytes:
+    def _write(self, head: bytes, record: bytes) -> None:
+        length = len(head) + len(record)
+        new = not self._segments or self._segments[-1].size + length > self._segment_bytes
+        if self.used_bytes + length + (HEADER_BYTES if new else 0) > self._max_bytes:
             self._full = True
             raise JournalFull("journal is full")
+        try:
+            if new:
+                self._start_segment(head + record)
+            else:
+                self._extend(head, record)
+        except OSError as e:
+            # A failed write leaves the open file in an undefined state; `_extend` starts from a known one.
+            self._close_file()
+            if _code(e) != ENOSPC:
+                raise
+            self._full = True
+            raise JournalFull("flash is full") from None
 
     def _extend(self, head: bytes, record: bytes) -> None:
         last = self._segments[-1]

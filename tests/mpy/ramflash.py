@@ -14,8 +14,8 @@ class PowerCut(BaseException):
 class RamFlash:
     """`cut_at` = N cuts at the Nth erase or program from now on; `torn` lets half of that operation happen.
 
-    After the cut every access answers -5 (EIO) and does not raise: finalisers of open files still come here with
-    the heap locked.
+    After the cut every access answers -5 (EIO) and does not raise: finalisers of open files still come here
+    with the heap locked.
     """
 
     def __init__(self, blocks: int, data: "bytearray | None" = None) -> None:
