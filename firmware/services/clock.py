@@ -41,8 +41,9 @@ class Clock:
     or cannot be written is `chip_ok` False and the clock goes on without it.
     """
 
-    def __init__(self, rtc: "DS3231", set_system_time: "Callable[[Calendar], object]", floor_unix: int) ->
-    None:
+    def __init__(
+        self, rtc: "DS3231", set_system_time: "Callable[[Calendar], object]", floor_unix: int
+    ) -> None:
         self._rtc = rtc
         self._set_system_time = set_system_time
         self._epoch_s = epoch_offset_s()

@@ -15,7 +15,7 @@ if False:
 
 
 class SettingsError(Exception):
-    """A change that is not allowed or could not be kept; the settings are as before. Names keys, not values."""
+    """A change that is not allowed or could not be kept; the old settings hold. Names keys only."""
 
 
 class Settings:

@@ -243,11 +243,11 @@ def test_torn_tail():
             assert j.torn_bytes == len(data) - len(base)
             assert everything(j) == good
             j.append(rec(3, 90))
-            assert everything(j) == good + [rec(3, 90)]
+            assert everything(j) == [*good, rec(3, 90)]
             j.close()
             j = journal()
             assert j.torn_bytes == 0
-            assert everything(j) == good + [rec(3, 90)]
+            assert everything(j) == [*good, rec(3, 90)]
             j.close()
 
 
