@@ -1,0 +1,299 @@
+"""CBOR (RFC 8949): a strict reader with limits and a deterministic writer.
+
+The reader takes definite and indefinite lengths, as codes from elsewhere use both. It refuses what a checker
+must not guess about: trailing bytes, a key given twice, text that is not UTF-8, map keys other than numbers
+and text, `undefined` and unassigned simple values. Both interpreters answer alike; only a float64 loses
+digits on the ESP32.
+"""
+
+import struct
+
+from firmware.core.errors import CoreError
+
+MAX_DEPTH = 8
+MAX_ITEMS = 2048
+
+_INDEFINITE = -1
+_BREAK = 0xFF
+
+
+class CborError(CoreError):
+    """Bytes that are not well-formed CBOR within the limits, or an object that CBOR here has no form for."""
+
+
+class Tag:
+    """A tagged value (RFC 8949 section 3.4); the tag is kept, never interpreted."""
+
+    __slots__ = ("number", "value")
+
+    def __init__(self, number: int, value: object) -> None:
+        self.number = number
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        """Equal number and value."""
+        return isinstance(other, Tag) and self.number == other.number and self.value == other.value
+
+    def __hash__(self) -> int:
+        """Alike for equal tags; the value may not be hashable."""
+        return hash(self.number)
+
+    def __repr__(self) -> str:
+        """For a developer's eyes."""
+        return "Tag(%d, %r)" % (self.number, self.value)
+
+
+def loads(data: bytes, max_depth: int = MAX_DEPTH, max_items: int = MAX_ITEMS) -> object:
+    """The one object that `data` holds; raises CborError.
+
+    `max_depth` bounds nesting (arrays, maps, tags), `max_items` the number of data items in all.
+    """
+    reader = _Reader(bytes(data), max_items)
+    value = reader.item(max_depth)
+    if reader.at != len(reader.data):
+        raise CborError("trailing bytes")
+    return value
+
+
+class _Reader:
+    """A position in bytes and what is left of the allowance of items."""
+
+    __slots__ = ("at", "data", "left")
+
+    def __init__(self, data: bytes, left: int) -> None:
+        self.data = data
+        self.at = 0
+        self.left = left
+
+    def head(self) -> tuple[int, int, int]:
+        """Major type, additional information, argument (-1 for indefinite) of the next item."""
+        self.left -= 1
+        if self.left < 0:
+            raise CborError("too many items")
+        data, at = self.data, self.at
+        if at >= len(data):
+            raise CborError("truncated")
+        first = data[at]
+        info = first & 31
+        at += 1
+        if info < 24:
+            argument = info
+        elif info < 28:
+            size = 1 << (info - 24)
+            if at + size > len(data):
+                raise CborError("truncated")
+            argument = int.from_bytes(data[at : at + size], "big")
+            at += size
+        elif info == 31:
+            argument = _INDEFINITE
+        else:
+            raise CborError("reserved")
+        self.at = at
+        return first >> 5, info, argument
+
+    def take(self, size: int) -> bytes:
+        """The next `size` bytes."""
+        at = self.at
+        if size > len(self.data) - at:
+            raise CborError("truncated")
+        self.at = at + size
+        return self.data[at : at + size]
+
+    def ends(self) -> bool:
+        """Whether a break stands here; it is stepped over."""
+        if self.at >= len(self.data):
+            raise CborError("truncated")
+        if self.data[self.at] != _BREAK:
+            return False
+        self.at += 1
+        return True
+
+    def item(self, depth: int) -> object:
+        """The next data item with at most `depth` levels below the caller's."""
+        major, info, argument = self.head()
+        if argument == _INDEFINITE and (major < 2 or major > 5):
+            raise CborError("reserved")
+        if major == 0:
+            return argument
+        if major == 1:
+            return -1 - argument
+        if major == 2:
+            return b"".join(self.chunks(2)) if argument == _INDEFINITE else self.take(argument)
+        if major == 3:
+            if argument == _INDEFINITE:
+                return "".join([_text(chunk) for chunk in self.chunks(3)])
+            return _text(self.take(argument))
+        if major == 7:
+            return self.simple(info, argument)
+        if depth < 1:
+            raise CborError("too deep")
+        if major == 4:
+            return self.array(argument, depth - 1)
+        if major == 5:
+            return self.map(argument, depth - 1)
+        return Tag(argument, self.item(depth - 1))
+
+    def chunks(self, major: int) -> list[bytes]:
+        """The definite chunks of an indefinite string (RFC 8949 section 3.2.3)."""
+        found = []
+        while not self.ends():
+            chunk_major, _, argument = self.head()
+            if chunk_major != major or argument == _INDEFINITE:
+                raise CborError("chunk")
+            found.append(self.take(argument))
+        return found
+
+    def array(self, count: int, depth: int) -> list[object]:
+        """The elements of an array of `count`."""
+        values: list[object] = []
+        if count == _INDEFINITE:
+            while not self.ends():
+                values.append(self.item(depth))
+            return values
+        # Every element takes a byte at least, so a length that lies is refused before the loop begins.
+        if count > len(self.data) - self.at:
+            raise CborError("truncated")
+        for _ in range(count):
+            values.append(self.item(depth))
+        return values
+
+    def map(self, count: int, depth: int) -> dict[object, object]:
+        """The pairs of a map of `count`."""
+        values: dict[object, object] = {}
+        if count == _INDEFINITE:
+            while not self.ends():
+                self.pair(values, depth)
+            return values
+        if count > (len(self.data) - self.at) // 2:
+            raise CborError("truncated")
+        for _ in range(count):
+            self.pair(values, depth)
+        return values
+
+    def pair(self, values: dict[object, object], depth: int) -> None:
+        """One key and its value into `values`."""
+        key = self.item(0)
+        if type(key) not in (int, str):
+            raise CborError("map key")
+        if key in values:
+            raise CborError("duplicate key")
+        values[key] = self.item(depth)
+
+    def simple(self, info: int, argument: int) -> object:
+        """false, true, null or a float (RFC 8949 section 3.3)."""
+        if info == 20:
+            return False
+        if info == 21:
+            return True
+        if info == 22:
+            return None
+        if info == 25:
+            return _half(argument)
+        if info == 26:
+            return struct.unpack(">f", self.data[self.at - 4 : self.at])[0]
+        if info == 27:
+            return struct.unpack(">d", self.data[self.at - 8 : self.at])[0]
+        raise CborError("simple value")
+
+
+def _half(bits: int) -> float:
+    """A 16-bit float (IEEE 754 binary16; RFC 8949 appendix D)."""
+    exponent = bits >> 10 & 31
+    fraction = bits & 0x3FF
+    if exponent == 0:
+        value = fraction * 2.0**-24
+    elif exponent < 31:
+        value = (fraction + 1024) * 2.0 ** (exponent - 25)
+    else:
+        value = float("nan") if fraction else float("inf")
+    return -value if bits & 0x8000 else value
+
+
+def _text(raw: bytes) -> str:
+    """`raw` as text; raises CborError unless it is UTF-8 (RFC 3629).
+
+    MicroPython checks the bytes' pattern only: overlong forms, surrogates and numbers past U+10FFFF are found
+    here.
+    """
+    try:
+        text = raw.decode()
+    except UnicodeError:
+        raise CborError("text") from None
+    if len(text) != len(raw):
+        length = 0
+        for character in text:
+            number = ord(character)
+            if 0xD800 <= number < 0xE000 or number > 0x10FFFF:
+                raise CborError("text")
+            length += 1 if number < 0x80 else 2 if number < 0x800 else 3 if number < 0x10000 else 4
+        if length != len(raw):
+            raise CborError("text")
+    return text
+
+
+def head(major: int, argument: int) -> bytes:
+    """The shortest head of an item of `major` type with `argument` (RFC 8949 section 4.2.1)."""
+    if argument < 0:
+        raise CborError("integer")
+    if argument < 24:
+        return bytes((major << 5 | argument,))
+    if argument < 0x100:
+        return bytes((major << 5 | 24, argument))
+    if argument < 0x10000:
+        return bytes((major << 5 | 25,)) + argument.to_bytes(2, "big")
+    if argument < 0x100000000:
+        return bytes((major << 5 | 26,)) + argument.to_bytes(4, "big")
+    if argument < 0x10000000000000000:
+        return bytes((major << 5 | 27,)) + argument.to_bytes(8, "big")
+    raise CborError("integer")
+
+
+def dumps(obj: object) -> bytes:
+    """`obj` in the core deterministic encoding (RFC 8949 section 4.2.1); raises CborError.
+
+    For None, bool, int up to 64 bits, str, bytes-like, list, tuple, dict and Tag. Floats are refused: no
+    format of Yima has one, and their shortest form would differ between the interpreters.
+    """
+    parts: list[bytes] = []
+    _write(obj, parts, MAX_DEPTH + 8)
+    return b"".join(parts)
+
+
+def _write(obj: object, parts: list[bytes], depth: int) -> None:
+    """Append the encoding of `obj` to `parts`."""
+    if depth < 0:
+        raise CborError("too deep")
+    if obj is None:
+        parts.append(b"\xf6")
+    elif obj is True:
+        parts.append(b"\xf5")
+    elif obj is False:
+        parts.append(b"\xf4")
+    elif isinstance(obj, int):
+        parts.append(head(0, obj) if obj >= 0 else head(1, -1 - obj))
+    elif isinstance(obj, str):
+        raw = obj.encode()
+        parts.append(head(3, len(raw)))
+        parts.append(raw)
+    elif isinstance(obj, (bytes, bytearray, memoryview)):
+        parts.append(head(2, len(obj)))
+        parts.append(bytes(obj))
+    elif isinstance(obj, (list, tuple)):
+        parts.append(head(4, len(obj)))
+        for value in obj:
+            _write(value, parts, depth - 1)
+    elif isinstance(obj, dict):
+        parts.append(head(5, len(obj)))
+        for key, value in sorted([(dumps(key), value) for key, value in obj.items()], key=_first):
+            parts.append(key)
+            _write(value, parts, depth - 1)
+    elif isinstance(obj, Tag):
+        parts.append(head(6, obj.number))
+        _write(obj.value, parts, depth - 1)
+    else:
+        raise CborError("no CBOR form")
+
+
+def _first(pair: tuple[bytes, object]) -> bytes:
+    """The sort key of an encoded map: its key's bytes."""
+    return pair[0]

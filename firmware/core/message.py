@@ -1,0 +1,263 @@
+"""Enrolment and sync messages (docs/formats.md), both directions: handheld and server use these."""
+
+from firmware.core import cbor, cose, record, shape, trust
+from firmware.core.errors import CoreError
+
+MAX_PROVISIONING_BYTES = 4096
+MAX_ENROL_BYTES = 1024
+MAX_REQUEST_BYTES = 65536
+MAX_REPLY_BYTES = trust.MAX_BYTES + 1024
+MAX_RECORDS = 200
+
+_SEQ_MAX = 0xFFFFFFFF
+
+
+class MessageError(CoreError):
+    """A message that is not of its form, or beyond its limits."""
+
+
+class Provisioning:
+    """What installation puts on a handheld so that it can enrol; `wifi_key` and `token` are secret."""
+
+    __slots__ = ("ca_der", "root_key", "server_url", "token", "wifi_key", "wifi_ssid")
+
+    def __init__(
+        self, root_key: bytes, server_url: str, ca_der: bytes, token: bytes, wifi_ssid: str, wifi_key: str
+    ) -> None:
+        self.root_key = root_key
+        self.server_url = server_url
+        self.ca_der = ca_der
+        self.token = token
+        self.wifi_ssid = wifi_ssid
+        self.wifi_key = wifi_key
+
+
+class EnrolRequest:
+    """A handheld's wish to be enrolled by its one-time token."""
+
+    __slots__ = ("chip_id", "token", "version")
+
+    def __init__(self, token: bytes, chip_id: bytes, version: str) -> None:
+        self.token = token
+        self.chip_id = chip_id
+        self.version = version
+
+
+class EnrolReply:
+    """The identity that the server gives a handheld; `secret` is the HMAC key of its sync requests."""
+
+    __slots__ = ("device_id", "place", "scene", "secret", "time_unix")
+
+    def __init__(self, device_id: str, secret: bytes, place: str, scene: str, time_unix: int) -> None:
+        self.device_id = device_id
+        self.secret = secret
+        self.place = place
+        self.scene = scene
+        self.time_unix = time_unix
+
+
+class SyncRequest:
+    """A sync request taken apart. Nothing in it is to be believed before `verify_mac`."""
+
+    __slots__ = ("chain_before", "first_seq", "mac0", "nonce", "records", "time_unix", "trust_version")
+
+    def __init__(
+        self,
+        first_seq: int,
+        chain_before: bytes,
+        records: list[bytes],
+        time_unix: int,
+        trust_version: int,
+        nonce: bytes,
+        mac0: cose.Mac0,
+    ) -> None:
+        self.first_seq = first_seq
+        self.chain_before = chain_before
+        self.records = records
+        self.time_unix = time_unix
+        self.trust_version = trust_version
+        self.nonce = nonce
+        self.mac0 = mac0
+
+    def verify_mac(self, secret: bytes) -> bool:
+        """Whether the request was made with the device's `secret`."""
+        return self.mac0.verify(secret)
+
+
+class SyncReply:
+    """The server's answer: the last sequence it holds without a gap, perhaps a newer trust list."""
+
+    __slots__ = ("acknowledged", "refusal", "time_unix", "trust")
+
+    def __init__(self, acknowledged: int, time_unix: int, trust: bytes | None, refusal: str | None) -> None:
+        self.acknowledged = acknowledged
+        self.time_unix = time_unix
+        self.trust = trust
+        self.refusal = refusal
+
+
+def encode_provisioning(
+    root_key: bytes, server_url: str, ca_der: bytes, token: bytes, wifi_ssid: str, wifi_key: str
+) -> bytes:
+    """The provisioning file; raises MessageError if it would not be accepted."""
+    data = _dumps({1: root_key, 2: server_url, 3: ca_der, 4: token, 5: wifi_ssid, 6: wifi_key})
+    parse_provisioning(data)
+    return data
+
+
+def parse_provisioning(data: bytes) -> Provisioning:
+    """Read a provisioning file; raises MessageError."""
+    try:
+        fields = shape.mapping(_loads(data, MAX_PROVISIONING_BYTES), (1, 2, 3, 4, 5, 6))
+        server_url = shape.text(fields[2], 256)
+        if not server_url.startswith("https://"):
+            raise MessageError("server is not https")
+        return Provisioning(
+            shape.octets(fields[1], 64),
+            server_url,
+            shape.octets(fields[3], 1, 2048),
+            shape.octets(fields[4], 16),
+            shape.text(fields[5], 32),
+            shape.text(fields[6], 64),
+        )
+    except shape.ShapeError as e:
+        raise MessageError(str(e)) from None
+
+
+def encode_enrol_request(token: bytes, chip_id: bytes, version: str) -> bytes:
+    """An enrolment request; raises MessageError if it would not be accepted."""
+    data = _dumps({1: token, 2: chip_id, 3: version})
+    parse_enrol_request(data)
+    return data
+
+
+def parse_enrol_request(data: bytes) -> EnrolRequest:
+    """Read an enrolment request; raises MessageError."""
+    try:
+        fields = shape.mapping(_loads(data, MAX_ENROL_BYTES), (1, 2, 3))
+        return EnrolRequest(
+            shape.octets(fields[1], 16), shape.octets(fields[2], 1, 32), shape.text(fields[3], 64)
+        )
+    except shape.ShapeError as e:
+        raise MessageError(str(e)) from None
+
+
+def encode_enrol_reply(device_id: str, secret: bytes, place: str, scene: str, time_unix: int) -> bytes:
+    """The answer to an enrolment request; raises MessageError if it would not be accepted."""
+    data = _dumps({1: device_id, 2: secret, 3: place, 4: scene, 5: time_unix})
+    parse_enrol_reply(data)
+    return data
+
+
+def parse_enrol_reply(data: bytes) -> EnrolReply:
+    """Read the answer to an enrolment request; raises MessageError."""
+    try:
+        fields = shape.mapping(_loads(data, MAX_ENROL_BYTES), (1, 2, 3, 4, 5))
+        return EnrolReply(
+            shape.text(fields[1], 32, 1),
+            shape.octets(fields[2], 32),
+            shape.text(fields[3], 96),
+            shape.text(fields[4], 32),
+            shape.unix(fields[5]),
+        )
+    except shape.ShapeError as e:
+        raise MessageError(str(e)) from None
+
+
+def encode_sync_request(
+    device_id: str,
+    secret: bytes,
+    first_seq: int,
+    chain_before: bytes,
+    records: list[bytes],
+    time_unix: int,
+    trust_version: int,
+    nonce: bytes,
+) -> bytes:
+    """A sync request, authenticated with `secret`; raises MessageError if it would not be accepted."""
+    if len(records) > MAX_RECORDS:
+        raise MessageError("too many records")
+    payload = _dumps({1: first_seq, 2: chain_before, 3: records, 4: time_unix, 5: trust_version, 6: nonce})
+    data = cose.encode_mac0(secret, device_id.encode(), payload)
+    if len(data) > MAX_REQUEST_BYTES:
+        raise MessageError("too long")
+    return data
+
+
+def parse_sync_request(data: bytes) -> tuple[str, SyncRequest]:
+    """The device id that a sync request names, and the request; raises MessageError.
+
+    Look the device's secret up and call `verify_mac` before using anything else of it.
+    """
+    if len(data) > MAX_REQUEST_BYTES:
+        raise MessageError("too long")
+    try:
+        mac0 = cose.parse_mac0(data)
+        device_id = shape.text(mac0.kid.decode(), 32, 1)
+        fields = shape.mapping(_loads(mac0.payload, MAX_REQUEST_BYTES), (1, 2, 3, 4, 5, 6))
+        first_seq = shape.uint(fields[1], _SEQ_MAX)
+        if first_seq == 0:
+            raise MessageError("sequence")
+        records = [
+            shape.octets(entry, 1, record.MAX_BYTES) for entry in shape.array(fields[3], 0, MAX_RECORDS)
+        ]
+        return device_id, SyncRequest(
+            first_seq,
+            shape.octets(fields[2], 32),
+            records,
+            shape.unix(fields[4]),
+            shape.uint(fields[5], _SEQ_MAX),
+            shape.octets(fields[6], 16),
+            mac0,
+        )
+    except (cose.CoseError, shape.ShapeError) as e:
+        raise MessageError(str(e)) from None
+    except UnicodeError:
+        raise MessageError("device id") from None
+
+
+def encode_sync_reply(
+    acknowledged: int, time_unix: int, nonce: bytes, trust: bytes | None = None, refusal: str | None = None
+) -> bytes:
+    """The answer to a sync request with `nonce`; raises MessageError if it would not be accepted."""
+    fields: dict[object, object] = {1: acknowledged, 2: time_unix, 3: nonce}
+    if trust is not None:
+        fields[4] = trust
+    if refusal is not None:
+        fields[5] = refusal
+    data = _dumps(fields)
+    parse_sync_reply(data, nonce)
+    return data
+
+
+def parse_sync_reply(data: bytes, nonce: bytes) -> SyncReply:
+    """Read the answer to the sync request with `nonce`; raises MessageError, for another nonce too."""
+    try:
+        fields = shape.mapping(_loads(data, MAX_REPLY_BYTES), (1, 2, 3), (4, 5))
+        if shape.octets(fields[3], 16) != nonce:
+            raise MessageError("nonce")
+        return SyncReply(
+            shape.uint(fields[1], _SEQ_MAX),
+            shape.unix(fields[2]),
+            shape.octets(fields[4], 1, trust.MAX_BYTES) if 4 in fields else None,
+            shape.text(fields[5], 256) if 5 in fields else None,
+        )
+    except shape.ShapeError as e:
+        raise MessageError(str(e)) from None
+
+
+def _dumps(fields: object) -> bytes:
+    try:
+        return cbor.dumps(fields)
+    except cbor.CborError as e:
+        raise MessageError(str(e)) from None
+
+
+def _loads(data: bytes, limit: int) -> object:
+    """Decode at most `limit` bytes; raises MessageError."""
+    if len(data) > limit:
+        raise MessageError("too long")
+    try:
+        return cbor.loads(data)
+    except cbor.CborError as e:
+        raise MessageError(str(e)) from None

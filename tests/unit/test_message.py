@@ -1,0 +1,135 @@
+from firmware.core import cbor, cose, message, record
+from firmware.core.message import MessageError
+
+SECRET = b"s" * 32
+NONCE = b"n" * 16
+RECORDS = [b"\xa1\x01\x05" + b"r" * 100, b"\xa1\x01\x06"]
+
+
+def fails(function, *arguments):
+    try:
+        function(*arguments)
+    except MessageError:
+        return True
+    return False
+
+
+def changed(fields, index, value):
+    fields = list(fields)
+    fields[index] = value
+    return fields
+
+
+def sync_request(**changes):
+    fields = {
+        "device_id": "ym-000001",
+        "secret": SECRET,
+        "first_seq": 5,
+        "chain_before": b"c" * 32,
+        "records": RECORDS,
+        "time_unix": 1590134400,
+        "trust_version": 7,
+        "nonce": NONCE,
+    }
+    fields.update(changes)
+    return message.encode_sync_request(**fields)
+
+
+def test_provisioning():
+    good = (b"r" * 64, "https://127.0.0.1:8702", b"\x30" * 400, b"t" * 16, "yima", "yima-door-2020")
+    got = message.parse_provisioning(message.encode_provisioning(*good))
+    assert (got.root_key, got.server_url, got.ca_der, got.token, got.wifi_ssid, got.wifi_key) == good
+    for index, value in (
+        (0, b"r" * 63),
+        (1, "http://127.0.0.1:8702"),
+        (1, "https://" + "x" * 300),
+        (2, b""),
+        (2, bytes(2049)),
+        (3, b"t"),
+        (4, "s" * 33),
+        (5, None),
+    ):
+        assert fails(message.encode_provisioning, *changed(good, index, value)), index
+    assert fails(message.parse_provisioning, bytes(5000))
+    assert fails(message.parse_provisioning, b"")
+
+
+def test_enrol_request():
+    good = (b"t" * 16, b"\x01\x02\x03\x04\x05\x06", "0.1.0")
+    got = message.parse_enrol_request(message.encode_enrol_request(*good))
+    assert (got.token, got.chip_id, got.version) == good
+    assert fails(message.encode_enrol_request, b"t" * 15, good[1], good[2])
+    assert fails(message.encode_enrol_request, good[0], b"", good[2])
+    assert fails(message.encode_enrol_request, good[0], good[1], "v" * 65)
+    assert fails(message.parse_enrol_request, cbor.dumps({1: good[0], 2: good[1]}))
+    assert fails(message.parse_enrol_request, cbor.dumps([good[0], good[1], good[2]]))
+    assert fails(message.parse_enrol_request, bytes(1025))
+
+
+def test_enrol_reply():
+    good = ("ym-000001", SECRET, "龙岩站", "transit", 1590134400)
+    got = message.parse_enrol_reply(message.encode_enrol_reply(*good))
+    assert (got.device_id, got.secret, got.place, got.scene, got.time_unix) == good
+    for index, value in ((0, ""), (0, "d" * 33), (1, b"s"), (2, 5), (3, "s" * 33), (4, -1)):
+        assert fails(message.encode_enrol_reply, *changed(good, index, value)), index
+
+
+def test_sync_request():
+    device_id, got = message.parse_sync_request(sync_request())
+    assert device_id == "ym-000001"
+    assert (got.first_seq, got.chain_before, got.records) == (5, b"c" * 32, RECORDS)
+    assert (got.time_unix, got.trust_version, got.nonce) == (1590134400, 7, NONCE)
+    assert got.verify_mac(SECRET)
+    assert not got.verify_mac(b"t" * 32)
+    assert message.parse_sync_request(sync_request(records=[], device_id="门1"))[0] == "门1"
+
+
+def test_sync_request_with_any_byte_changed():
+    data = sync_request()
+    for i in range(len(data)):
+        try:
+            _, got = message.parse_sync_request(data[:i] + bytes([data[i] ^ 1]) + data[i + 1 :])
+        except MessageError:
+            continue
+        assert not got.verify_mac(SECRET), i
+
+
+def test_sync_request_limits():
+    full = sync_request(records=[b"r" * 300] * 200)
+    assert len(message.parse_sync_request(full)[1].records) == 200
+    assert fails(lambda: sync_request(records=[b"r"] * 201))
+    assert fails(lambda: sync_request(records=[b"r" * 400] * 200))
+    assert fails(message.parse_sync_request, bytes(message.MAX_REQUEST_BYTES + 1))
+    for changes in (
+        {"first_seq": 0},
+        {"chain_before": b""},
+        {"records": [b""]},
+        {"records": [bytes(record.MAX_BYTES + 1)]},
+        {"records": ["r"]},
+        {"time_unix": -1},
+        {"trust_version": "1"},
+        {"nonce": b"n"},
+        {"device_id": ""},
+        {"device_id": "d" * 33},
+    ):
+        assert fails(message.parse_sync_request, sync_request(**changes)), changes
+    for kid in (b"\xff", b"\xed\xa0\x80"):
+        assert fails(message.parse_sync_request, cose.encode_mac0(SECRET, kid, cbor.dumps({}))), kid
+
+
+def test_sync_reply():
+    got = message.parse_sync_reply(message.encode_sync_reply(6, 1590134401, NONCE), NONCE)
+    assert (got.acknowledged, got.time_unix, got.trust, got.refusal) == (6, 1590134401, None, None)
+    got = message.parse_sync_reply(message.encode_sync_reply(0, 1, NONCE, bytes(65536), "chain"), NONCE)
+    assert got.trust == bytes(65536) and got.refusal == "chain"
+
+
+def test_sync_reply_to_another_request_is_refused():
+    data = message.encode_sync_reply(6, 1590134401, NONCE)
+    assert fails(message.parse_sync_reply, data, b"m" * 16)
+    assert fails(message.parse_sync_reply, data[:-1], NONCE)
+    assert fails(message.parse_sync_reply, bytes(message.MAX_REPLY_BYTES + 1), NONCE)
+    for fields in ({1: -1}, {2: "t"}, {3: b"n"}, {4: b""}, {4: bytes(65537)}, {5: "x" * 257}, {6: 0}):
+        whole = {1: 6, 2: 1, 3: NONCE}
+        whole.update(fields)
+        assert fails(message.parse_sync_reply, cbor.dumps(whole), NONCE), fields

@@ -1,0 +1,140 @@
+from firmware.core import cbor, record
+from firmware.core.hmac256 import sha256
+
+FULL = {
+    record.SEQ: 1,
+    record.TIME: 1590134400,
+    record.CLOCK: record.CLOCK_TRUSTED,
+    record.DEVICE: "ym-000001",
+    record.PLACE: "龙岩站",
+    record.SCENE: "registered_venue",
+    record.DIRECTION: record.DIRECTION_IN,
+    record.SUB: bytes(16),
+    record.PARTY: [1, 0, 2],
+    record.KIND: 1,
+    record.CTI: bytes(8),
+    record.COLOUR: 0,
+    record.VERDICT: 2,
+    record.REASONS: [19, 55],
+    record.TEMPERATURE: [3460, 2210, 3650],
+    record.MASK: record.MASK_WORN,
+    record.CHECKER: "李四",
+    record.CONFIRMED: [record.CONFIRMED_ID_EQUAL],
+}
+SMALL = {
+    key: FULL[key]
+    for key in (
+        record.SEQ,
+        record.TIME,
+        record.CLOCK,
+        record.DEVICE,
+        record.PLACE,
+        record.SCENE,
+        record.DIRECTION,
+        record.KIND,
+        record.VERDICT,
+        record.REASONS,
+        record.MASK,
+    )
+}
+
+
+def changed(key, value):
+    fields = dict(FULL)
+    fields[key] = value
+    return fields
+
+
+def refused(fields):
+    try:
+        record.encode(fields)
+    except record.RecordError:
+        pass
+    else:
+        return False
+    try:
+        record.decode(cbor.dumps(fields))
+    except record.RecordError:
+        return True
+    return False
+
+
+def test_round_trip():
+    for fields in (FULL, SMALL):
+        data = record.encode(fields)
+        assert record.decode(data) == fields
+        assert record.encode(record.decode(data)) == data
+    assert len(record.encode(FULL)) < 160
+
+
+def test_sequence_comes_first_in_the_bytes():
+    # The journal finds it there without decoding.
+    assert record.encode(changed(record.SEQ, 5))[1:3] == b"\x01\x05"
+
+
+def test_wrong_fields():
+    for key, value in (
+        (record.SEQ, 0),
+        (record.SEQ, -1),
+        (record.SEQ, "1"),
+        (record.TIME, None),
+        (record.TIME, 1 << 32),
+        (record.CLOCK, 2),
+        (record.CLOCK, False),
+        (record.DEVICE, b"ym"),
+        (record.PLACE, "x" * 97),
+        (record.DIRECTION, 3),
+        (record.SUB, bytes(15)),
+        (record.PARTY, [1, 2]),
+        (record.PARTY, [1, -2, 3]),
+        (record.KIND, 4),
+        (record.CTI, "cti"),
+        (record.COLOUR, 4),
+        (record.VERDICT, 3),
+        (record.REASONS, 1),
+        (record.REASONS, [-1]),
+        (record.REASONS, [0] * 25),
+        (record.TEMPERATURE, [1, 2]),
+        (record.MASK, 3),
+        (record.CONFIRMED, []),
+        (19, 0),
+        ("1", 0),
+    ):
+        assert refused(changed(key, value)), (key, value)
+    for key in SMALL:
+        assert refused({k: v for k, v in FULL.items() if k != key}), key
+
+
+def test_negative_temperatures_have_their_place():
+    fields = changed(record.TEMPERATURE, [-3000, -1500, -2810])
+    assert record.decode(record.encode(fields)) == fields
+
+
+def test_bytes_that_are_no_record():
+    data = record.encode(FULL)
+    for bad in (b"", data[:-1], data + b"\0", b"\x80", bytes(513), b"\xa1" + data):
+        try:
+            record.decode(bad)
+        except record.RecordError:
+            continue
+        assert False, bad
+
+
+def test_too_long():
+    fields = changed(record.PLACE, "x" * 96)
+    fields.update({record.CHECKER: "y" * 48, record.CTI: bytes(32)})
+    assert len(record.encode(fields)) < record.MAX_BYTES
+    padded = cbor.dumps(fields) + bytes(400)
+    try:
+        record.decode(padded)
+    except record.RecordError:
+        return
+    assert False
+
+
+def test_chain():
+    one, two = record.encode(FULL), record.encode(changed(record.SEQ, 2))
+    first = record.chain(record.GENESIS, one)
+    assert first == sha256(bytes(32) + one)
+    assert record.chain(first, two) == sha256(first + two)
+    assert record.chain(record.GENESIS, two) != record.chain(first, two)
