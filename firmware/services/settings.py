@@ -95,9 +95,10 @@ class Settings:
             if os.stat(self._path(slot))[6] > schema.MAX_SLOT_BYTES:
                 return b""
             with open(self._path(slot), "rb") as file:
-                return file.read()
+                data: bytes = file.read()
         except OSError:
             return None
+        return data
 
     def _path(self, slot: int) -> str:
         return "%s/settings.%d" % (self._directory, slot)
