@@ -1,7 +1,7 @@
 """A stand-in for a foreign issuer of EU Digital COVID Certificates, so that the import of one can be tried.
 
-The format is the published one (hcert-spec): CWT in COSE_Sign1, zlib, base45, ``HC1:``; kid is the first 8 bytes
-of SHA-256 over the signer's certificate.
+The format is the published one (hcert-spec): CWT in COSE_Sign1, zlib, base45, ``HC1:``; kid is the first 8
+bytes of SHA-256 over the signer's certificate.
 """
 
 from __future__ import annotations

@@ -18,10 +18,11 @@ from cryptography.x509.oid import NameOID
 
 from firmware.core import cose
 from firmware.core.errors import CoreError
-from firmware.core.trust import MAX_KEYS, IssuerKey, TrustList, encode_trust, open_steps
+from firmware.core.trust import MAX_KEYS, IssuerKey, TrustList, encode_trust
 from host_tools import pki
 from host_tools.authority.keys import KIND_EU, Keys
 from host_tools.files import locked, read_limited, write_private
+from host_tools.trustlist import TrustTrouble, open_list
 
 DAY_S = 86_400
 #: A handheld that hears nothing for this long says that it cannot decide.
@@ -32,10 +33,6 @@ RENEW_S = DAY_S // 2
 MAX_FILE_BYTES = 262_144
 MAX_ISSUER_BYTES = 64
 PEM_MARK = b"-----BEGIN CERTIFICATE-----"
-
-
-class TrustTrouble(Exception):
-    """A certificate or the trust list cannot be used; one plain line."""
 
 
 @dataclass(frozen=True)
@@ -131,19 +128,6 @@ class TrustBook:
         return [x509.load_der_x509_certificate(read_limited(p)) for p in sorted(self._imported.glob("*.der"))]
 
 
-def open_list(data: bytes, root_public: bytes) -> TrustList:
-    """Check a trust list's signature and parse it, on the host. Raises TrustTrouble."""
-    steps = open_steps(data, root_public, pki.verify_steps)
-    try:
-        while True:
-            next(steps)
-    except StopIteration as done:
-        opened: TrustList = done.value
-        return opened
-    except CoreError as e:
-        raise TrustTrouble(f"not a trust list signed by the root key: {e}") from e
-
-
 def load_certificates(path: Path) -> list[x509.Certificate]:
     """The certificates in a file, DER or PEM. Raises TrustTrouble or FileTrouble, both naming the file."""
     content = read_limited(path, MAX_FILE_BYTES)
@@ -159,7 +143,7 @@ def issuer_key(certificate: x509.Certificate) -> IssuerKey:
     """The entry of the trust list for an EU document signer's certificate.
 
     A key that the handheld cannot use is kept without its bytes, so that codes under it are answered
-    "unsupported key" and not "unknown issuer". Raises TrustTrouble for keys that have no COSE algorithm at all.
+    "unsupported key" and not "unknown issuer". Raises TrustTrouble for a key that is neither EC nor RSA.
     """
     try:
         public = certificate.public_key()

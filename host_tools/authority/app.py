@@ -1,0 +1,154 @@
+"""The authority's web face: the town, its wallets, and the trust list for fleet servers.
+
+Everything is for reading; nothing can be changed through it. All people are invented.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import FastAPI, HTTPException, Query, Response
+from fastapi.responses import HTMLResponse
+
+from host_tools.authority import pictures
+from host_tools.authority.foreign import ForeignIssuer
+from host_tools.authority.issue import Desk, Shown
+from host_tools.authority.keys import Keys
+from host_tools.authority.town import Medium, Person, Town, Trick, build
+from host_tools.authority.trust import TrustBook
+from host_tools.state import State
+from host_tools.web import Pages, create_app
+
+PAGES = Path(__file__).resolve().parents[1] / "pages"
+TITLES = (
+    ("绿码 可通行", "Green code", "green"),
+    ("黄码", "Yellow code", "yellow"),
+    ("橙码 居家观察", "Orange code", "orange"),
+    ("红码", "Red code", "red"),
+)
+OTHER_TITLE = ("二维码", "QR code", "plain")
+TEST_WORDS = (
+    ("核酸阴性", "negative"),
+    ("核酸阳性", "positive"),
+    ("核酸结果未出", "result pending"),
+)
+RENEW_S = 60
+
+MediumName = Annotated[str | None, Query(pattern="^(live|paper)$")]
+
+
+class Authority:
+    """Keys, town, desk and trust book of one state folder."""
+
+    def __init__(self, state: State, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self.keys = Keys(state.authority, self.now_unix())
+        self.foreign = ForeignIssuer(state.authority / "foreign")
+        self.town: Town = build()
+        self.desk = Desk(self.keys, self.foreign)
+        self.trust = TrustBook(state.authority / "trust", self.keys)
+
+    def now_unix(self) -> int:
+        """The time, whole seconds."""
+        return int(self._clock())
+
+    def show(self, person: Person, medium: str | None) -> Shown:
+        """What `person` shows now on the medium named "live" or "paper", or on what the person has."""
+        wanted = None if medium is None else Medium[medium.upper()]
+        return self.desk.show(person, self.now_unix(), wanted)
+
+
+def make_app(authority: Authority) -> FastAPI:
+    """The application over `authority`."""
+    app = create_app("Yima authority", static=PAGES / "static")
+    pages = Pages(PAGES)
+
+    def find(person_id: str) -> Person:
+        person = authority.town.find(person_id)
+        if person is None:
+            raise HTTPException(404, "nobody of this name lives in the town")
+        return person
+
+    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
+    def town_page() -> HTMLResponse:
+        people = [{**summary(p), "title": _title(p)} for p in authority.town.people]
+        return pages.page("town.html", people=people)
+
+    @app.get("/wallet/{person_id}", response_class=HTMLResponse, include_in_schema=False)
+    def wallet_page(person_id: str, medium: MediumName = None) -> HTMLResponse:
+        person = find(person_id)
+        return pages.page(
+            "wallet.html",
+            person=summary(person),
+            title=_title(person),
+            test=_test_words(person),
+            code=_code(authority.show(person, medium), picture=False),
+            medium=medium,
+        )
+
+    @app.get("/api/people")
+    def people() -> list[dict[str, object]]:
+        return [summary(person) for person in authority.town.people]
+
+    @app.get("/api/people/{person_id}/code")
+    def code(person_id: str, medium: MediumName = None) -> dict[str, object]:
+        return _code(authority.show(find(person_id), medium), picture=True)
+
+    @app.get("/api/people/{person_id}/code.png")
+    def code_png(person_id: str, medium: MediumName = None) -> Response:
+        return Response(pictures.png(authority.show(find(person_id), medium).text), media_type="image/png")
+
+    @app.get("/trust")
+    def trust() -> Response:
+        return Response(authority.trust.current(authority.now_unix()), media_type="application/cose")
+
+    return app
+
+
+def summary(person: Person) -> dict[str, object]:
+    """What the lists tell of a person: no pseudonym, no ID number."""
+    return {
+        "id": person.id,
+        "name": person.name,
+        "note_zh": person.note_zh,
+        "note_en": person.note_en,
+        "colour": _title(person)[2],
+        "media": [medium.name.lower() for medium in person.media],
+        "companions": [
+            {"name": c.name, "note_zh": c.note_zh, "note_en": c.note_en} for c in person.companions
+        ],
+    }
+
+
+def _code(shown: Shown, picture: bool) -> dict[str, object]:
+    """A code as JSON: text, times (0 where it has none), picture, and how long the wallet shows it."""
+    answer: dict[str, object] = {
+        "text": shown.text,
+        "medium": shown.medium.name.lower(),
+        "issued_unix": shown.issued_unix,
+        "expires_unix": shown.expires_unix,
+        "renew_s": RENEW_S,
+        "svg": pictures.svg_data_uri(shown.text),
+    }
+    if picture:
+        answer["png_base64"] = base64.b64encode(pictures.png(shown.text)).decode()
+    return answer
+
+
+def _title(person: Person) -> tuple[str, str, str]:
+    """The banner's words in both languages, and its colour. A forged code claims to be green."""
+    if person.trick in (Trick.EU, Trick.POSTER):
+        return OTHER_TITLE
+    return TITLES[0] if person.trick is Trick.FORGED else TITLES[person.colour]
+
+
+def _test_words(person: Person) -> tuple[str, str] | None:
+    if person.test is None:
+        return None
+    zh, en = TEST_WORDS[person.test.result]
+    days = person.test.age_s // 86_400
+    return f"{zh} {days}天前" if days else f"{zh} 今日", f"{en}, {days} d ago" if days else f"{en}, today"

@@ -1,0 +1,104 @@
+"""What handhelds talk to, over TLS: enrolment and sync."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy import select
+
+from firmware.core import message
+from host_tools.server.ingest import Outcome, ingest
+from host_tools.server.schema import Device, Trust
+from host_tools.server.store import Store, TokenRefused
+from host_tools.web import LOCAL_HOSTS, create_app, problem, read_body
+
+log = logging.getLogger("yima.server")
+CBOR = "application/cbor"
+#: One answer for an unknown device, a revoked one and a wrong MAC: an outsider learns nothing.
+REFUSED = "device or signature refused"
+
+
+class Bell:
+    """Wakes everyone who waits for new records."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake all who wait now."""
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Wait for the next ring; False after `timeout_s`."""
+        try:
+            await asyncio.wait_for(self._event.wait(), timeout_s)
+        except asyncio.TimeoutError:
+            return False
+        return True
+
+
+def make_app(
+    store: Store, bell: Bell, hosts: Iterable[str] = LOCAL_HOSTS, clock: Callable[[], float] = time.time
+) -> FastAPI:
+    """The application; `hosts` are the names it answers to."""
+    app = create_app("Yima fleet server", hosts)
+
+    def enrol(body: bytes) -> Response:
+        try:
+            request = message.parse_enrol_request(body)
+        except message.MessageError:
+            return problem(400, "not an enrolment request")
+        now_unix = int(clock())
+        try:
+            device = store.enrol(request.token, request.chip_id, request.version, now_unix)
+        except TokenRefused:
+            return problem(403, "token refused")
+        log.info("enrolled %s", device.id)
+        reply = message.encode_enrol_reply(device.id, device.secret, device.place, device.scene, int(clock()))
+        return Response(reply, media_type=CBOR)
+
+    def sync(body: bytes) -> tuple[Response, Outcome | None]:
+        try:
+            device_id, request = message.parse_sync_request(body)
+        except message.MessageError:
+            return problem(400, "not a sync request"), None
+        known = store.device(device_id)
+        if known is None or known.revoked_unix is not None or not request.verify_mac(known.secret):
+            return problem(401, REFUSED), None
+        with store.writing() as session:
+            device = session.scalars(select(Device).where(Device.id == device_id).with_for_update()).one()
+            if device.revoked_unix is not None:
+                return problem(401, REFUSED), None
+            outcome = ingest(session, device, request, int(clock()))
+            newest = session.scalars(
+                select(Trust).where(Trust.version > request.trust_version).order_by(Trust.version.desc())
+            ).first()
+            trust = newest.data if newest else None
+        # Committed: only now may the handheld hear that its records are safe.
+        if outcome.refusal is not None:
+            log.warning("%s: %s", device_id, outcome.refusal)
+        reply = message.encode_sync_reply(
+            outcome.acknowledged, int(clock()), request.nonce, trust, outcome.refusal
+        )
+        return Response(reply, media_type=CBOR), outcome
+
+    @app.post("/v1/enrol")
+    async def enrol_endpoint(request: Request) -> Response:
+        body = await read_body(request, message.MAX_ENROL_BYTES)
+        return await run_in_threadpool(enrol, body)
+
+    @app.post("/v1/sync")
+    async def sync_endpoint(request: Request) -> Response:
+        body = await read_body(request, message.MAX_REQUEST_BYTES)
+        response, outcome = await run_in_threadpool(sync, body)
+        if outcome is not None:
+            bell.ring()
+        return response
+
+    return app

@@ -1,0 +1,88 @@
+"""Puts the fleet server together: store, trust list, device port with TLS, console."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from host_tools.files import FileTrouble, read_limited
+from host_tools.pki import ServerPki
+from host_tools.server import console, devices
+from host_tools.server.puller import Puller
+from host_tools.server.store import Store
+from host_tools.serving import Listener, serve
+from host_tools.state import State
+from host_tools.web import LOCAL_HOSTS
+
+DATABASE = "fleet.db"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the two faces listen, on 127.0.0.1."""
+
+    devices: int
+    console: int
+
+
+def open_store(state: State) -> Store:
+    """The database of a state folder."""
+    return Store(state.server / DATABASE)
+
+
+def open_pki(state: State) -> ServerPki:
+    """The server's certificates, made on first use."""
+    pki = ServerPki(state.server)
+    pki.ensure_server_certificate(LOCAL_HOSTS)
+    return pki
+
+
+def read_root_key(path: Path) -> bytes:
+    """The authority's root key x‖y from a file of 128 hex digits. Raises FileTrouble."""
+    try:
+        key = bytes.fromhex(read_limited(path, 1024).decode("ascii"))
+    except ValueError as e:
+        raise FileTrouble(f"{path}: not a key in hex digits") from e
+    if len(key) != 64:
+        raise FileTrouble(f"{path}: a root key has 128 hex digits")
+    return key
+
+
+def run(state: State, ports: Ports, authority_url: str | None) -> None:
+    """Serve until SIGINT or SIGTERM. Without `authority_url` no trust list is fetched. Raises FileTrouble."""
+    root_public = read_root_key(state.root_public_key) if authority_url else b""
+    key = console.load_or_create_key(state.server)
+    tls = open_pki(state).tls_context()
+    store = open_store(state)
+    try:
+        asyncio.run(_serve(store, ports, key, tls, authority_url, root_public))
+    finally:
+        store.close()
+
+
+async def _serve(
+    store: Store,
+    ports: Ports,
+    key: str,
+    tls: ssl.SSLContext,
+    authority_url: str | None,
+    root_public: bytes,
+) -> None:
+    bell = devices.Bell()
+    listeners = [
+        Listener(devices.make_app(store, bell), ports.devices, tls),
+        Listener(console.make_app(store, bell, key, ports.console), ports.console),
+    ]
+    puller = None
+    if authority_url:
+        puller = asyncio.create_task(Puller(store, authority_url, root_public).run())
+    try:
+        await serve(listeners)
+    finally:
+        if puller:
+            puller.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await puller

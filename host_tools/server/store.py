@@ -1,0 +1,202 @@
+"""The fleet server's database: one SQLite file, written by one transaction at a time, durable at commit."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection, create_engine, delete, event, func, select, update
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from firmware.core.record import GENESIS
+from host_tools.server.schema import Base, Device, Record, Token, Trust
+
+#: How long a transaction waits for another one.
+BUSY_MS = 10_000
+TOKEN_BYTES = 16
+SECRET_BYTES = 32
+#: Device ids use letters and digits that nobody mixes up.
+ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
+ID_LETTERS = 8
+#: Old trust lists that stay, for the curious; only the newest is handed out.
+KEPT_LISTS = 10
+
+
+class TokenRefused(Exception):
+    """The token is unknown, used or expired; which of them is not told."""
+
+
+class Store:
+    """Opens (and creates) the database file. All methods are blocking: call them in a thread."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Created here so that nobody else can read it: it holds the devices' secrets.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        self.engine = create_engine(f"sqlite:///{path}")
+        event.listen(self.engine, "connect", _prepare_connection)
+        event.listen(self.engine, "begin", _begin)
+        self._writer = self.engine.execution_options(writes=True)
+        with self._writer.begin() as connection:
+            Base.metadata.create_all(connection)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that sees one moment of the database."""
+        with Session(self.engine) as session:
+            yield session
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session that holds the write lock from its start; committed at the end, undone on exceptions."""
+        with Session(self._writer) as session, session.begin():
+            yield session
+
+    # Enrolment -------------------------------------------------------------------------------------------
+
+    def create_token(self, place: str, scene: str, now_unix: int, life_s: int) -> bytes:
+        """A new one-time token for a handheld that will stand at `place` with `scene`."""
+        token = secrets.token_bytes(TOKEN_BYTES)
+        with self.writing() as session:
+            session.add(
+                Token(
+                    token_hash=_hash(token),
+                    place=place,
+                    scene=scene,
+                    created_unix=now_unix,
+                    expires_unix=now_unix + life_s,
+                )
+            )
+        return token
+
+    def enrol(self, token: bytes, chip_id: bytes, firmware: str, now_unix: int) -> Device:
+        """Trade a token for a device. Raises TokenRefused; after success the token is dead."""
+        with self.writing() as session:
+            taken = session.execute(
+                update(Token)
+                .where(
+                    Token.token_hash == _hash(token), Token.used_unix.is_(None), Token.expires_unix > now_unix
+                )
+                .values(used_unix=now_unix)
+                .returning(Token.place, Token.scene)
+            ).one_or_none()
+            if taken is None:
+                raise TokenRefused("token refused")
+            device = Device(
+                id=self._free_id(session),
+                secret=secrets.token_bytes(SECRET_BYTES),
+                chip_id=chip_id,
+                firmware=firmware,
+                place=taken.place,
+                scene=taken.scene,
+                enrolled_unix=now_unix,
+                trust_version=0,
+                held_seq=0,
+                held_chain=GENESIS,
+            )
+            session.add(device)
+            session.execute(update(Token).where(Token.token_hash == _hash(token)).values(device_id=device.id))
+            session.flush()
+            session.expunge(device)
+        return device
+
+    def token_state(self, token: bytes, now_unix: int) -> tuple[str, str | None]:
+        """("open", None), ("used", device id) or ("dead", None) for an unknown or expired token."""
+        with self.reading() as session:
+            row = session.get(Token, _hash(token))
+            if row is None:
+                return "dead", None
+            if row.used_unix is not None:
+                return "used", row.device_id
+            return ("open", None) if row.expires_unix > now_unix else ("dead", None)
+
+    def revoke(self, device_id: str, now_unix: int) -> bool:
+        """Refuse a device from now on; False where there is no such device or it is revoked already."""
+        with self.writing() as session:
+            device = session.get(Device, device_id)
+            if device is None or device.revoked_unix is not None:
+                return False
+            device.revoked_unix = now_unix
+            return True
+
+    def device(self, device_id: str) -> Device | None:
+        """A device by its id."""
+        with self.reading() as session:
+            return session.get(Device, device_id)
+
+    # Trust lists -----------------------------------------------------------------------------------------
+
+    def keep_trust(self, version: int, data: bytes, expires_unix: int, now_unix: int) -> bool:
+        """Keep a trust list whose signature was checked; False where one as new is here already."""
+        with self.writing() as session:
+            if version <= (session.scalar(select(func.max(Trust.version))) or 0):
+                return False
+            session.add(Trust(version=version, data=data, expires_unix=expires_unix, received_unix=now_unix))
+            session.execute(delete(Trust).where(Trust.version <= version - KEPT_LISTS))
+            return True
+
+    def trust_version(self) -> int:
+        """The version of the newest trust list, 0 where there is none yet."""
+        with self.reading() as session:
+            return session.scalar(select(func.max(Trust.version))) or 0
+
+    # Console ---------------------------------------------------------------------------------------------
+
+    def devices(self) -> Sequence[Device]:
+        """All devices, newest first."""
+        with self.reading() as session:
+            return session.scalars(select(Device).order_by(Device.enrolled_unix.desc(), Device.id)).all()
+
+    def records_after(self, after_id: int, limit: int, device_id: str | None = None) -> Sequence[Record]:
+        """At most `limit` records in the order in which they came, those after `after_id`."""
+        query = select(Record).where(Record.id > after_id).order_by(Record.id).limit(limit)
+        if device_id is not None:
+            query = query.where(Record.device_id == device_id)
+        with self.reading() as session:
+            return session.scalars(query).all()
+
+    def newest_records(self, limit: int) -> Sequence[Record]:
+        """At most `limit` records, newest first."""
+        with self.reading() as session:
+            return session.scalars(select(Record).order_by(Record.id.desc()).limit(limit)).all()
+
+    def count_records(self) -> int:
+        """How many records there are."""
+        with self.reading() as session:
+            return session.scalar(select(func.count()).select_from(Record)) or 0
+
+    @staticmethod
+    def _free_id(session: Session) -> str:
+        while True:
+            device_id = "y-" + "".join(secrets.choice(ALPHABET) for _ in range(ID_LETTERS))
+            if session.get(Device, device_id) is None:
+                return device_id
+
+
+def _hash(token: bytes) -> bytes:
+    return hashlib.sha256(token).digest()
+
+
+def _prepare_connection(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    """Write-ahead log, durable at commit; transactions are begun by `_begin`, not by the driver."""
+    assert isinstance(connection, sqlite3.Connection)  # noqa: S101 - for the type checker
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Connection) -> None:
+    """A transaction that will write takes the lock at its start: it never fails half-way for want of it."""
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

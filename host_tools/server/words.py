@@ -1,0 +1,93 @@
+"""Words for the numbers in records: the console shows words, never bare numbers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from firmware.core import reasons
+
+
+class Word(NamedTuple):
+    """A machine name and what people read."""
+
+    name: str
+    zh: str
+    en: str
+
+
+VERDICTS = (
+    Word("pass", "通行", "PASS"),
+    Word("stop", "禁止通行", "STOP"),
+    Word("attention", "需核实", "CHECK"),
+)
+UNREADABLE = Word("unreadable", "无法识读的记录", "record of unknown form")
+KINDS = (
+    Word("unreadable", "无效码", "unreadable"),
+    Word("live", "实时码", "live code"),
+    Word("printed", "纸质码", "printed code"),
+    Word("eu", "欧盟证书", "EU certificate"),
+)
+COLOURS = (
+    Word("green", "绿", "green"),
+    Word("yellow", "黄", "yellow"),
+    Word("orange", "橙", "orange"),
+    Word("red", "红", "red"),
+)
+MASKS = (
+    Word("not_asked", "未询问", "not asked"),
+    Word("worn", "已戴", "worn"),
+    Word("not_worn", "未戴", "not worn"),
+)
+DIRECTIONS = (Word("in", "进", "in"), Word("out", "出", "out"), Word("none", "", ""))
+CONFIRMED = {
+    1: Word("id_equal", "证件相符", "ID compared"),
+    2: Word("id_differs", "证件不符", "ID differs"),
+}
+SCENES = {
+    "transit": Word("transit", "公共交通", "transit"),
+    "public_place": Word("public_place", "公共场所", "public place"),
+    "registered_venue": Word("registered_venue", "登记场所", "registered venue"),
+}
+_REASONS = {
+    reasons.OK: ("正常", "all in order"),
+    reasons.NOT_A_CODE: ("不是健康码", "not a health code"),
+    reasons.DAMAGED: ("码已损坏", "code damaged"),
+    reasons.TOO_LONG: ("码过长", "code too long"),
+    reasons.UNKNOWN_ISSUER: ("签发机构未知", "issuer unknown"),
+    reasons.UNSUPPORTED_KEY: ("不支持的密钥", "key not supported"),
+    reasons.BAD_SIGNATURE: ("签名无效，疑似伪造", "bad signature, perhaps forged"),
+    reasons.ISSUER_NOT_VALID: ("签发机构不在有效期或无权限", "issuer not valid for this code"),
+    reasons.EXPIRED: ("码已过期", "code expired"),
+    reasons.NOT_YET_VALID: ("码尚未生效", "code not yet valid"),
+    reasons.STALE: ("码未刷新，疑似截图", "code not fresh, perhaps a screenshot"),
+    reasons.FOREIGN_MANUAL: ("境外证书，需人工核实", "foreign certificate, look at it yourself"),
+    reasons.NO_TRUST_LIST: ("无信任列表", "no trust list"),
+    reasons.TRUST_EXPIRED: ("信任数据过期", "trust data expired"),
+    reasons.CLOCK_UNTRUSTED: ("时钟不可信", "clock not trusted"),
+    reasons.COLOUR_YELLOW: ("黄码", "yellow code"),
+    reasons.COLOUR_ORANGE: ("橙码", "orange code"),
+    reasons.COLOUR_RED: ("红码", "red code"),
+    reasons.TEST_POSITIVE: ("核酸阳性", "tested positive"),
+    reasons.ARRIVAL_UNTESTED: ("重点地区来人，未检测", "arrival without a test"),
+    reasons.ID_DIFFERS: ("证件不符", "ID differs"),
+    reasons.ID_UNCHECKED: ("证件未核对", "ID not compared"),
+    reasons.FEVER: ("体温异常", "fever"),
+    reasons.TEMP_MISSING: ("未测到体温", "no temperature"),
+    reasons.TEMP_SENSOR: ("测温模块故障", "thermometer fault"),
+    reasons.TEMP_AMBIENT: ("环境温度超范围", "ambient temperature out of range"),
+    reasons.MASK_OFF: ("未戴口罩", "no mask"),
+    reasons.MASK_UNANSWERED: ("口罩未确认", "mask not confirmed"),
+    reasons.INTERRUPTED: ("流程中断", "interrupted"),
+    reasons.NOT_RECORDED: ("未能记录", "could not be recorded"),
+}
+
+
+def reason(number: int) -> Word:
+    """The word for a reason; numbers of newer firmware show as numbers."""
+    name = reasons.NAMES.get(number, f"reason_{number}")
+    return Word(name, *_REASONS.get(number, (f"原因 {number}", f"reason {number}")))
+
+
+def scene(scene_id: str) -> Word:
+    """The word for a scene; an unknown one shows as it is called."""
+    return SCENES.get(scene_id, Word(scene_id, scene_id, scene_id))
