@@ -1,0 +1,68 @@
+"""What the ESP32 port's start does: mount the flash, run /boot.py and /main.py, then wait as the prompt
+would.
+
+Called as ``micropython -m _boot SOCKET IMAGE``. Every shim is loaded here and the directory they came from is
+unmounted again, so that the firmware sees the flash image and nothing of the computer.
+"""
+
+# ruff: noqa: I001
+import gc
+
+gc.collect()
+_before = gc.mem_alloc()
+
+import struct  # noqa: E402
+import sys  # noqa: E402
+
+import _sim  # noqa: E402
+import vfs  # noqa: E402
+
+import _flash  # noqa: E402
+import esp32  # noqa: E402, F401
+import machine  # noqa: E402
+import network  # noqa: E402, F401
+import os  # noqa: E402
+import socket  # noqa: E402, F401
+import time  # noqa: E402, F401
+
+_block = _flash.Flash(sys.argv[2])
+_sim.hook_asyncio()
+vfs.umount("/")
+_error = None
+try:
+    vfs.mount(vfs.VfsLfs2(_block, readsize=32, progsize=32), "/")
+    os.chdir("/")
+except OSError as e:
+    _error = e
+sys.path[:] = ["", ".frozen", "/lib"]
+sys.argv[:] = []
+gc.collect()
+_answer = struct.unpack("<BBqI6s", _sim.call(0x8F))
+machine._cause[0] = _answer[0]
+_sim.rtc[0] = _answer[2]
+_sim.cut[0] = _answer[3]
+machine._chip[0] = _answer[4]
+_sim.post(0x0B, 0, 0, struct.pack("<III", gc.mem_alloc() - _before, gc.mem_alloc(), gc.mem_free()))
+
+
+def _run(path: str) -> None:
+    try:
+        os.stat(path)
+    except OSError:
+        return
+    try:
+        execfile(path, {"__name__": "__main__", "__file__": path})  # noqa: F821
+    except SystemExit:
+        machine.soft_reset()
+    except BaseException as e:  # noqa: BLE001
+        sys.print_exception(e)
+
+
+if _error is None:
+    _run("/boot.py")
+    _run("/main.py")
+else:
+    print("The internal filesystem appears to be corrupted:", _error)
+print("MicroPython v1.29.0 simulated; Yima simulated board with ESP32S3")
+while True:
+    _sim.pump(-1)

@@ -1,0 +1,144 @@
+"""The child's end of the bridge; the messages are described in simulator/protocol.py.
+
+Loaded before anything else. Keeps the real builtin modules under private names, because the files beside this
+one carry the same names. The process ends itself when the simulator is gone.
+"""
+
+import select
+import struct
+import sys
+
+from micropython import const
+
+_path = sys.path[:]
+sys.path.clear()  # with an empty path MicroPython imports the builtin module of that name
+import os as native_os  # noqa: E402
+import socket as native_socket  # noqa: E402
+import time as native_time  # noqa: E402, F401
+
+sys.path.extend(_path)
+
+_ADDRESS = b"\x01\x00" + sys.argv[1].encode() + b"\0"
+_MAX_CALLS = const(8)  # depth of the ESP32's queue of interrupt handlers; what does not fit is dropped
+
+levels = bytearray(64)
+handlers: dict = {}  # pin -> (callable, trigger mask, Pin)
+timers: dict = {}  # (timer id, generation) -> callable
+uarts: dict = {}  # UART id -> callable
+rtc = [0]  # seconds that the simulated clock differs from the computer's
+cut = [0]  # flash operations until the power goes, 0 for never
+
+
+def die() -> None:
+    """End this process at once, past every handler the firmware may have."""
+    native_os.system("kill -9 $PPID")  # noqa: S605
+
+
+def connect(role: int, unit: int = 0) -> object:
+    """A new connection to the simulator."""
+    s = native_socket.socket(native_socket.AF_UNIX, native_socket.SOCK_STREAM)
+    s.connect(_ADDRESS)
+    s.write(bytes((role, unit)))
+    return s
+
+
+_control = connect(0)
+events = connect(1)
+_poll = select.poll()
+_poll.register(events, select.POLLIN)
+_request = bytearray(8)
+_answer = bytearray(6)
+_event = bytearray(4)
+_busy = False
+
+
+def post(op: int, unit: int = 0, aux: int = 0, data: object = None) -> None:
+    """Send a message that needs no answer."""
+    struct.pack_into("<BBHI", _request, 0, op, unit, aux, len(data) if data else 0)
+    try:
+        _control.write(_request)
+        if data:
+            _control.write(data)
+    except OSError:
+        die()
+
+
+def call(op: int, unit: int = 0, aux: int = 0, data: object = None) -> bytes:
+    """Send a message and wait for its answer. Raises OSError with the status."""
+    post(op, unit, aux, data)
+    if _control.readinto(_answer) != 6:
+        die()
+    status, size = struct.unpack("<hI", _answer)
+    reply = _control.read(size) if size else b""
+    if status:
+        raise OSError(status)
+    return reply
+
+
+def pump(timeout_ms: int) -> None:
+    """Wait for events and run what they call for; -1 waits without end."""
+    for _ in _poll.ipoll(timeout_ms):
+        dispatch()
+
+
+def dispatch() -> None:
+    """Take every event that has arrived: follow the input pins, call interrupt handlers."""
+    global _busy
+    if _busy:  # a handler asked for a pin: it sees the level of its own moment
+        return
+    _busy = True
+    calls = 0
+    try:
+        while _poll.poll(0):
+            if events.readinto(_event) != 4:
+                die()
+            kind = _event[0]
+            unit = _event[1]
+            value = _event[2] | _event[3] << 8
+            target = None
+            if kind == 1:
+                old = levels[unit]
+                levels[unit] = value
+                entry = handlers.get(unit)
+                if entry and value != old and entry[1] & (1 if value else 2):
+                    target = entry[0]
+                    argument = entry[2]
+            elif kind == 2:
+                entry = timers.get((unit, value))
+                if entry:
+                    target, argument = entry
+            elif kind == 3:
+                cut[0] = value
+            elif kind == 4:
+                entry = uarts.get(unit)
+                if entry:
+                    target, argument = entry
+            if target and calls < _MAX_CALLS:
+                calls += 1
+                try:
+                    target(argument)
+                except Exception as e:  # noqa: BLE001
+                    sys.print_exception(e)
+    finally:
+        _busy = False
+
+
+def hook_asyncio() -> None:
+    """Let the event loop wait for our events beside its own, so that handlers run while everything sleeps."""
+    from asyncio import core
+
+    async def follow() -> None:
+        while True:
+            yield core._io_queue.queue_read(events)
+            dispatch()
+
+    original = core.IOQueue.wait_io_event
+    seen = [None]
+
+    def wait_io_event(self: object, dt: int) -> None:
+        if seen[0] is not self:
+            seen[0] = self
+            core.create_task(follow())
+        original(self, dt)
+
+    core.IOQueue.wait_io_event = wait_io_event

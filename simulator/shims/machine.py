@@ -1,0 +1,410 @@
+"""``machine`` as the ESP32-S3 port has it, over the bridge. Names, defaults and errors follow that port."""
+
+import struct
+import sys
+
+_path = sys.path[:]
+sys.path.clear()
+from machine import PinBase, Signal, mem8, mem16, mem32, time_pulse_us  # noqa: E402, F401
+
+sys.path.extend(_path)
+
+import _sim  # noqa: E402
+from _uart import UART  # noqa: E402, F401
+from micropython import const  # noqa: E402
+
+PWRON_RESET = 1
+HARD_RESET = 2
+WDT_RESET = 3
+DEEPSLEEP_RESET = 4
+SOFT_RESET = 5
+_PINS = const(49)  # GPIO 0..48
+_INPUT_MODES = (1, 0)
+_cause = [1]
+_chip = [b"\0" * 6]
+_frequency = [160000000]
+_pwm: dict = {}
+
+
+def reset() -> None:
+    """Restart the board; nothing of this process survives."""
+    _sim.call(0x8B, 2)
+
+
+def soft_reset() -> None:
+    """Restart the interpreter."""
+    _sim.call(0x8B, 5)
+
+
+def reset_cause() -> int:
+    """Why the board started."""
+    return _cause[0]
+
+
+def unique_id() -> bytes:
+    """The chip's 6 bytes."""
+    return _chip[0]
+
+
+def freq(hz: object = None) -> object:
+    """The CPU's clock; setting it changes nothing but the answer."""
+    if hz is None:
+        return _frequency[0]
+    if hz not in (20000000, 40000000, 80000000, 160000000, 240000000):
+        raise ValueError("frequency must be 20MHz, 40MHz, 80Mhz, 160MHz or 240MHz")
+    _frequency[0] = hz
+
+
+def idle() -> None:
+    """Give interrupt handlers a chance."""
+    _sim.pump(0)
+
+
+def disable_irq() -> int:
+    """Interrupt handlers only ever run at calls into the shims."""
+    return 0
+
+
+def enable_irq(state: int) -> None:
+    """See `disable_irq`."""
+
+
+def _number(pin: object) -> int:
+    return -1 if pin is None else pin.id if isinstance(pin, Pin) else pin
+
+
+class Pin(PinBase):
+    """One GPIO."""
+
+    IN = 1
+    OUT = 3
+    OPEN_DRAIN = 7
+    PULL_DOWN = 1
+    PULL_UP = 2
+    IRQ_RISING = 1
+    IRQ_FALLING = 2
+    DRIVE_0, DRIVE_1, DRIVE_2, DRIVE_3 = 0, 1, 2, 3
+    _modes: dict = {}
+    _out = bytearray(64)
+
+    def __init__(self, id: object, mode: int = -1, pull: object = -1, **options: object) -> None:
+        self.id = _number(id)
+        if not 0 <= self.id < _PINS or 21 < self.id < 26:
+            raise ValueError("invalid pin")
+        if mode != -1 or pull != -1 or options:
+            self.init(mode, pull, **options)
+
+    def init(
+        self, mode: int = -1, pull: object = -1, *, value: object = None, drive: int = 0, hold: object = None
+    ) -> None:
+        """Set mode, pull and level."""
+        if mode != -1:
+            Pin._modes[self.id] = mode
+        mode = Pin._modes.get(self.id, 1)
+        if mode == 1:
+            _sim.dispatch()
+            _sim.levels[self.id] = _sim.call(0x81, self.id, pull if pull in (1, 2) else 0)[0]
+        elif value is not None:
+            self._set(value, True)
+
+    def _set(self, value: object, force: bool = False) -> None:
+        level = 1 if value else 0
+        if force or Pin._out[self.id] != level:
+            Pin._out[self.id] = level
+            _sim.post(1, self.id, level)
+
+    def value(self, value: object = None) -> object:
+        """Read or set the level."""
+        if value is not None:
+            return self._set(value)
+        if Pin._modes.get(self.id, 1) == 1:
+            _sim.dispatch()
+            return _sim.levels[self.id]
+        return Pin._out[self.id]
+
+    __call__ = value
+
+    def on(self) -> None:
+        """Level 1."""
+        self._set(1)
+
+    def off(self) -> None:
+        """Level 0."""
+        self._set(0)
+
+    def toggle(self) -> None:
+        """The other level."""
+        self._set(not Pin._out[self.id])
+
+    def irq(self, handler: object = None, trigger: int = 3, wake: object = None) -> object:
+        """Call `handler` with the pin at its edges; None stops it."""
+        if handler is None:
+            _sim.handlers.pop(self.id, None)
+        else:
+            _sim.handlers[self.id] = (handler, trigger, self)
+
+    def __repr__(self) -> str:
+        """As the ESP32 prints it."""
+        return "Pin(%d)" % self.id
+
+
+class PWM:
+    """A square wave on a pin."""
+
+    def __init__(self, pin: Pin, freq: int = -1, duty: int = -1, **options: object) -> None:
+        self._pin = _number(pin)
+        if self._pin not in _pwm:
+            _pwm[self._pin] = [5000, 32768]
+            freq = 5000 if freq == -1 else freq
+        self.init(freq, duty, **options)
+
+    def init(
+        self, freq: int = -1, duty: int = -1, *, duty_u16: int = -1, duty_ns: int = -1, invert: int = 0
+    ) -> None:
+        """Set frequency and duty; what is not given stays."""
+        now = _pwm[self._pin]
+        if freq != -1:
+            if not 0 < freq <= 40000000:
+                raise ValueError("frequency must be from 1Hz to 40MHz")
+            now[0] = freq
+        if duty != -1:
+            duty_u16 = duty * 64
+        if duty_ns != -1:
+            duty_u16 = duty_ns * 65536 * now[0] // 1000000000
+        if duty_u16 != -1:
+            now[1] = min(max(duty_u16, 0), 65536)
+        _sim.post(4, self._pin, 0, struct.pack("<II", now[0], now[1]))
+
+    def deinit(self) -> None:
+        """Stop the wave."""
+        if _pwm.pop(self._pin, None):
+            _sim.post(4, self._pin, 0, bytes(8))
+
+    def _now(self) -> list:
+        if self._pin not in _pwm:
+            raise RuntimeError("PWM is inactive")
+        return _pwm[self._pin]
+
+    def freq(self, value: int = -1) -> object:
+        """Hz."""
+        if value == -1:
+            return self._now()[0]
+        self._now()
+        self.init(value)
+
+    def duty_u16(self, value: int = -1) -> object:
+        """0 to 65536."""
+        if value == -1:
+            return self._now()[1]
+        self._now()
+        self.init(duty_u16=value)
+
+    def duty(self, value: int = -1) -> object:
+        """0 to 1023."""
+        if value == -1:
+            return self._now()[1] // 64
+        self._now()
+        self.init(duty=value)
+
+    def duty_ns(self, value: int = -1) -> object:
+        """Length of the pulse in ns."""
+        if value == -1:
+            now = self._now()
+            return now[1] * 1000000000 // (65536 * now[0])
+        self._now()
+        self.init(duty_ns=value)
+
+
+class ADC:
+    """The converter at one pin."""
+
+    ATTN_0DB, ATTN_2_5DB, ATTN_6DB, ATTN_11DB = 0, 1, 2, 3
+    WIDTH_12BIT = 12
+
+    def __init__(self, pin: Pin, *, atten: int = 3) -> None:
+        self._pin = _number(pin)
+        if not 1 <= self._pin <= 20:
+            raise ValueError("invalid pin")
+
+    def read_uv(self) -> int:
+        """Calibrated, in microvolts."""
+        return struct.unpack("<I", _sim.call(0x89, self._pin))[0]
+
+    def read_u16(self) -> int:
+        """0 to 65535 for 0 to 3.1 V."""
+        return min(65535, self.read_uv() * 65535 // 3100000)
+
+    def read(self) -> int:
+        """0 to 4095."""
+        return self.read_u16() >> 4
+
+    def atten(self, atten: int) -> None:
+        """The range is that of 11 dB, always."""
+
+
+class I2C:
+    """A bus master. NAK is OSError(ENODEV), as on the ESP32."""
+
+    def __init__(
+        self, id: int = 0, *, scl: object = None, sda: object = None, freq: int = 400000, timeout: int = 50000
+    ) -> None:
+        self._id = id
+        _sim.call(0x84, id, 0, struct.pack("<BBI", _number(sda) & 255, _number(scl) & 255, freq))
+
+    def writeto(self, addr: int, buf: object, stop: bool = True) -> int:
+        """Write; the number of acknowledged bytes."""
+        return struct.unpack("<H", _sim.call(0x82, self._id, addr | (256 if stop else 0), buf))[0]
+
+    def writevto(self, addr: int, vector: object, stop: bool = True) -> int:
+        """Write several buffers as one."""
+        return self.writeto(addr, b"".join(vector), stop)
+
+    def readfrom(self, addr: int, nbytes: int, stop: bool = True) -> bytes:
+        """Read `nbytes`."""
+        return _sim.call(0x83, self._id, addr | (256 if stop else 0), struct.pack("<H", nbytes))
+
+    def readfrom_into(self, addr: int, buf: object, stop: bool = True) -> None:
+        """Read as many bytes as `buf` holds."""
+        buf[:] = self.readfrom(addr, len(buf), stop)
+
+    def _register(self, addr: int, memaddr: int, addrsize: int) -> None:
+        self.writeto(addr, memaddr.to_bytes(addrsize // 8, "big"), False)
+
+    def readfrom_mem(self, addr: int, memaddr: int, nbytes: int, *, addrsize: int = 8) -> bytes:
+        """Register read with a repeated start."""
+        self._register(addr, memaddr, addrsize)
+        return self.readfrom(addr, nbytes)
+
+    def readfrom_mem_into(self, addr: int, memaddr: int, buf: object, *, addrsize: int = 8) -> None:
+        """As `readfrom_mem`, into `buf`."""
+        self._register(addr, memaddr, addrsize)
+        self.readfrom_into(addr, buf)
+
+    def writeto_mem(self, addr: int, memaddr: int, buf: object, *, addrsize: int = 8) -> None:
+        """Register write."""
+        self.writeto(addr, memaddr.to_bytes(addrsize // 8, "big") + bytes(buf))
+
+    def scan(self) -> list:
+        """Addresses that acknowledge."""
+        found = []
+        for addr in range(8, 0x78):
+            try:
+                self.writeto(addr, b"")
+            except OSError:
+                continue
+            found.append(addr)
+        return found
+
+    def deinit(self) -> None:
+        """Nothing to release."""
+
+
+SoftI2C = I2C
+
+
+class SPI:
+    """A bus master; nothing on the simulated board talks back."""
+
+    MSB = 0
+    LSB = 1
+    CONTROLLER = 0
+
+    def __init__(self, id: int = 1, baudrate: int = 1000000, **options: object) -> None:
+        self._id = id
+        self._options = {"polarity": 0, "phase": 0, "sck": None, "mosi": None, "baudrate": baudrate}
+        self.init(**options)
+
+    def init(self, baudrate: int = -1, **options: object) -> None:
+        """Set what is given; a baud rate becomes 80 MHz divided by a whole number, never above what was
+        asked."""
+        o = self._options
+        o.update(options)
+        if baudrate != -1:
+            o["baudrate"] = baudrate
+        hz = min(80000000, o["baudrate"])
+        o["baudrate"] = 80000000 // ((80000000 + hz - 1) // hz)
+        pins = _number(o["sck"]) & 255, _number(o["mosi"]) & 255
+        _sim.call(0x85, self._id, 0, struct.pack("<IBBBB", o["baudrate"], o["polarity"], o["phase"], *pins))
+
+    def write(self, buf: object) -> None:
+        """Send `buf`."""
+        _sim.post(5, self._id, 0, buf)
+
+    def read(self, nbytes: int, write: int = 0) -> bytes:
+        """No chip answers: zeros."""
+        return bytes(nbytes)
+
+    def readinto(self, buf: object, write: int = 0) -> None:
+        """No chip answers: zeros."""
+        buf[:] = bytes(len(buf))
+
+    def write_readinto(self, write_buf: object, read_buf: object) -> None:
+        """Send; no chip answers."""
+        self.write(write_buf)
+        self.readinto(read_buf)
+
+    def deinit(self) -> None:
+        """Nothing to release."""
+
+
+class RTC:
+    """The chip's own clock: starts at 2000-01-01 with the power."""
+
+    def datetime(self, t: object = None) -> object:
+        """(year, month, day, weekday, hour, minute, second, microsecond)."""
+        import time
+
+        if t is None:
+            ns = time.time_ns()
+            y, mo, d, h, mi, s, w, _ = time.gmtime(ns // 1000000000)
+            return y, mo, d, w, h, mi, s, ns // 1000 % 1000000
+        wanted = time.mktime((t[0], t[1], t[2], t[4], t[5], t[6], 0, 0))
+        _sim.rtc[0] += wanted - time.time()
+        _sim.post(0x0A, 0, 0, struct.pack("<q", _sim.rtc[0]))
+
+    init = datetime
+
+
+class WDT:
+    """The watchdog; it cannot be stopped."""
+
+    def __init__(self, id: int = 0, timeout: int = 5000) -> None:
+        if timeout <= 0:
+            raise ValueError("WDT timeout too short")
+        _sim.call(0x8A, 0, 0, struct.pack("<I", timeout))
+
+    def feed(self) -> None:
+        """Start the count anew."""
+        _sim.post(8)
+
+
+class Timer:
+    """A periodic or one-shot call; ids 0 to 3, or -1 for a virtual one."""
+
+    ONE_SHOT = 0
+    PERIODIC = 1
+    _generation = 0
+
+    def __init__(self, id: int = -1, **options: object) -> None:
+        self._id = id & 255
+        self._key = None
+        if options:
+            self.init(**options)
+
+    def init(self, *, mode: int = 1, freq: float = -1, period: int = -1, callback: object = None) -> None:
+        """Start; `period` in ms, or `freq` in Hz."""
+        self.deinit()
+        period = int(1000 / freq) if freq != -1 else period
+        if period <= 0:
+            raise ValueError("period must be positive")
+        Timer._generation = (Timer._generation + 1) & 0xFFFF
+        self._key = (self._id, Timer._generation)
+        _sim.timers[self._key] = (callback, self)
+        _sim.post(9, self._id, Timer._generation, struct.pack("<IB", period, mode))
+
+    def deinit(self) -> None:
+        """Stop."""
+        if self._key:
+            _sim.timers.pop(self._key, None)
+            _sim.post(9, self._key[0], self._key[1], bytes(5))
+            self._key = None
