@@ -1,0 +1,155 @@
+"""What the flow can show. Every call draws at once and sends only what changed since the call before."""
+
+from drivers.displayio import Group
+from firmware.ui import texts, views
+
+if False:
+    from drivers.displayio import Display
+    from firmware.ui.fonts import Fonts
+    from firmware.ui.views import Member, View
+
+
+class Bar:
+    """What the bar on top says: place, id of the scene, direction (0 in, 1 out, 2 none), battery."""
+
+    __slots__ = ("battery_percent", "direction", "place", "scene")
+
+    def __init__(self, place: str, scene: str, direction: int, battery_percent: int) -> None:
+        self.place = place
+        self.scene = scene
+        self.direction = direction
+        self.battery_percent = battery_percent
+
+
+class Screens:
+    """The screens on one display; `language` is "zh" or "en" and holds from the next call on.
+
+    A view stays while calls ask for the same one, and goes with all names on it when another comes.
+    """
+
+    def __init__(self, display: "Display", fonts: "Fonts", language: str) -> None:
+        self._display = display
+        self._fonts = fonts
+        self._language = language
+        self._root = Group()
+        display.root_group = self._root
+        self._view: "View | None" = None
+
+    @property
+    def language(self) -> str:
+        """Language of the texts, "zh" or "en"."""
+        return self._language
+
+    @language.setter
+    def language(self, language: str) -> None:
+        self._language = texts.EN if language == texts.EN else texts.ZH
+        self._view = None
+
+    def self_test(self, rows: "list[tuple[str, int]]") -> None:
+        """Rows of (text id of the chip, state): 0 running, 1 good, 2 failed."""
+        view = self._view
+        if not isinstance(view, views.SelfTest):
+            view = views.SelfTest(self._fonts, self._language)
+        view.set(rows)
+        self._show(view, None)
+
+    def idle(
+        self,
+        bar: Bar,
+        count: int,
+        pending: int,
+        online: bool,
+        trust_age_s: "int | None",
+        clock_text: str,
+        warnings: "list[str]",
+        key_labels: "tuple[str, str, str]",
+    ) -> None:
+        """Waiting for a code. `warnings` are text ids, the gravest first; `key_labels` are words as they are."""
+        view = self._view
+        if not isinstance(view, views.Idle):
+            view = views.Idle(self._fonts, self._language)
+        view.set(count, pending, online, trust_age_s, clock_text, warnings, key_labels)
+        self._show(view, bar)
+
+    def checking(self, bar: Bar) -> None:
+        """A code is being verified."""
+        self._show(views.Checking(self._fonts, self._language), bar)
+
+    def id_check(self, bar: Bar, name: str, id_tail: str) -> None:
+        """Ask whether the tail of the ID is the same: no / - / yes."""
+        self._show(views.IdCheck(self._fonts, self._language, name, id_tail), bar)
+
+    def measure(
+        self,
+        bar: Bar,
+        headline_text_id: str,
+        name: str,
+        id_tail: "str | None",
+        party: "tuple[int, int] | None",
+        body_centi_c: "int | None",
+        progress: int,
+        hint_text_id: str,
+        mask: int,
+        ask_mask: bool,
+    ) -> None:
+        """Temperature with `progress` in per cent; `party` is (index from 0, members); keys not worn / - / worn.
+
+        `mask` is 0 while the question is open, 1 for worn, 2 for not worn.
+        """
+        view = self._view
+        if not isinstance(view, views.Measure) or view.ask_mask != ask_mask:
+            view = views.Measure(self._fonts, self._language, ask_mask)
+        headline = texts.text(headline_text_id, self._language)
+        hint = texts.text(hint_text_id, self._language)
+        view.set(headline, views.person_text(name, id_tail), party, body_centi_c, progress, hint, mask)
+        self._show(view, bar)
+
+    def verdict(
+        self,
+        bar: Bar,
+        verdict: int,
+        reasons: "list[int]",
+        name: "str | None",
+        id_tail: "str | None",
+        body_centi_c: "int | None",
+        test_age_days: "int | None",
+    ) -> None:
+        """One person's verdict, with the first reason that leads to it."""
+        person = views.person_text(name, id_tail)
+        self._show(
+            views.Verdict(self._fonts, self._language, verdict, reasons, person, body_centi_c, test_age_days),
+            bar,
+        )
+
+    def countdown(self, permille: int) -> None:
+        """How much of the time is left on the screen that shows, as a white line at the bottom."""
+        if self._view is not None:
+            self._view.countdown(permille)
+            self._display.refresh()
+
+    def party(self, bar: Bar, members: "list[Member]", verdict: int) -> None:
+        """The verdicts of up to six people on one code, as (name, verdict, body temperature, reason)."""
+        self._show(views.Party(self._fonts, self._language, members, verdict), bar)
+
+    def notice(self, bar: Bar, text_id: str) -> None:
+        """A remark that is no verdict."""
+        self._show(views.Notice(self._fonts, self._language, text_id), bar)
+
+    def _show(self, view: "View", bar: "Bar | None") -> None:
+        """Put a view on the display, in place of the one that shows."""
+        if bar is None:
+            view.bar.set("", "", "", None)
+        else:
+            direction = ("dir_in", "dir_out", "")[bar.direction]
+            view.bar.set(
+                texts.text("scene_" + bar.scene, self._language),
+                bar.place,
+                texts.text(direction, self._language) if direction else "",
+                bar.battery_percent,
+            )
+        self._view = view
+        if len(self._root) == 0:
+            self._root.append(view.group)
+        elif self._root[0] is not view.group:
+            self._root[0] = view.group
+        self._display.refresh()
