@@ -70,12 +70,12 @@ class Settings:
 
     def _load(self) -> None:
         stored: object = {}
-        found = False
+        found = 0
         for slot in (0, 1):
             data = self._read(slot)
             if data is None:
                 continue
-            found = True
+            found += 1
             try:
                 counter, payload = schema.parse_slot(data)
                 decoded = cbor.loads(payload)
@@ -85,7 +85,8 @@ class Settings:
                 self._counter = counter
                 self._slot = slot
                 stored = decoded
-        if found and not self._counter:
+        if found == 2 and not self._counter:
+            # One broken slot alone is the very first save, cut short.
             self.bad = ["*"]
             return
         self._values, self.bad = schema.cleaned(SETTINGS, stored)

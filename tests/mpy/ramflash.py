@@ -21,6 +21,7 @@ class RamFlash:
     def __init__(self, blocks: int, data: "bytearray | None" = None) -> None:
         self.blocks = blocks
         self.data = data or bytearray(b"\xff" * (blocks * BLOCK_BYTES))
+        self._view = memoryview(self.data)
         self.operations = 0
         self.reads = 0
         self.cut_at = 0
@@ -33,7 +34,7 @@ class RamFlash:
             return -5
         self.reads += 1
         start = block * BLOCK_BYTES + offset
-        buffer[:] = self.data[start : start + len(buffer)]
+        buffer[:] = self._view[start : start + len(buffer)]
         return 0
 
     def writeblocks(self, block: int, buffer: bytearray, offset: "int | None" = None) -> int:
@@ -44,9 +45,9 @@ class RamFlash:
             offset = 0
         count = self._step(len(buffer))
         start = block * BLOCK_BYTES + offset
-        for i in range(count):
-            # NOR: a program only clears bits
-            self.data[start + i] &= buffer[i]
+        # NOR: a program only clears bits, so LittleFS must only ever program what is erased
+        assert self.torn or self.data[start] == 0xFF or buffer[0] == self.data[start]
+        self.data[start : start + count] = buffer[:count]
         self._after()
         return 0
 

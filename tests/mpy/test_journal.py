@@ -243,11 +243,13 @@ def test_torn_tail():
             assert j.torn_bytes == len(data) - len(base)
             assert everything(j) == good
             j.append(rec(3, 90))
-            assert everything(j) == [*good, rec(3, 90)]
+            after = good[:]
+            after.append(rec(3, 90))
+            assert everything(j) == after
             j.close()
             j = journal()
             assert j.torn_bytes == 0
-            assert everything(j) == [*good, rec(3, 90)]
+            assert everything(j) == after
             j.close()
 
 
@@ -355,7 +357,9 @@ def test_memory_and_opening_of_a_large_journal():
     assert flash.reads < 2 * (16384 // 32) + 700, flash.reads
     assert j.pending == 300
     gc.collect()
-    gc.threshold(-1)
+    flash.reads = 0
     before = gc.mem_alloc()
     j.batch(1, 1000)
-    assert gc.mem_alloc() - before < 16_000, gc.mem_alloc() - before
+    # the simulated flash itself leaves up to 64 bytes per read behind
+    used = gc.mem_alloc() - before - 64 * flash.reads
+    assert used < 4_000, used
