@@ -1,0 +1,277 @@
+"""The command `yima`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from firmware.core.errors import CoreError
+from firmware.core.message import encode_provisioning
+from firmware.core.scene import default_scene
+from host_tools import demo, run, serving
+from host_tools.authority import app as authority
+from host_tools.authority import pictures
+from host_tools.device.build import ROOT
+from host_tools.files import FileTrouble, write_private
+from host_tools.server import serve as server
+from host_tools.state import (
+    AUTHORITY_PORT,
+    CONSOLE_PORT,
+    DEFAULT_PORT_BASE,
+    DEVICES_PORT,
+    HANDHELD_PORT,
+    HOST,
+    State,
+)
+from host_tools.trustlist import TrustTrouble
+
+DEFAULT_STATE = Path(".yima")
+#: The command line or a file given on it is wrong.
+BAD_INPUT = 2
+#: The system could not be kept running.
+BROKEN = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.action(options)
+        return status
+    except (FileTrouble, TrustTrouble, CoreError) as e:
+        return _complain(str(e), BAD_INPUT)
+    except run.RunTrouble as e:
+        return _complain(str(e), BROKEN)
+    except OSError as e:
+        # Disk full, no permission, address in use: what is wrong stands in the error itself.
+        return _complain(str(e), BROKEN)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _complain(message: str, status: int) -> int:
+    print(f"yima: {message}", file=sys.stderr)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--state", type=Path, default=DEFAULT_STATE, metavar="DIR", help="where everything is kept (.yima)"
+    )
+    parser = argparse.ArgumentParser(
+        prog="yima", description="Health code checking: authority, fleet server and handheld."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("run", parents=[common], help="run authority, server and handheld")
+    command.add_argument("--port-base", type=_port_base, default=DEFAULT_PORT_BASE, metavar="N")
+    command.add_argument("--no-browser", action="store_true", help="only print the pages' addresses")
+    command.set_defaults(action=_run)
+
+    command = commands.add_parser(
+        "demo", parents=[common], help="play a passenger queue; status 1 if anything differs"
+    )
+    command.set_defaults(action=_demo)
+
+    command = commands.add_parser("sim", parents=[common], help="the simulated handheld alone")
+    command.add_argument("--port", type=_port, default=DEFAULT_PORT_BASE + HANDHELD_PORT)
+    command.add_argument("--authority", default=f"http://{HOST}:{DEFAULT_PORT_BASE + AUTHORITY_PORT}")
+    command.set_defaults(action=_sim)
+
+    _add_authority(commands, common)
+    _add_server(commands, common)
+    _add_trust(commands, common)
+
+    command = commands.add_parser("version", help="print the version")
+    command.set_defaults(action=_version)
+    return parser
+
+
+_Commands = argparse._SubParsersAction  # the type has no public name
+
+
+def _add_authority(commands: _Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    group = commands.add_parser("authority", help="the issuer of codes").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    command = group.add_parser("serve", parents=[common], help="town, wallets and trust list on 127.0.0.1")
+    command.add_argument("--port", type=_port, default=DEFAULT_PORT_BASE + AUTHORITY_PORT)
+    command.set_defaults(action=_authority_serve)
+    command = group.add_parser("people", parents=[common], help="list the town")
+    command.set_defaults(action=_authority_people)
+    command = group.add_parser("code", parents=[common], help="print what a person shows now")
+    command.add_argument("person")
+    command.add_argument("--medium", choices=("live", "paper"))
+    command.add_argument("--out", type=Path, metavar="PNG", help="write the QR picture as well")
+    command.set_defaults(action=_authority_code)
+
+
+def _add_server(commands: _Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    group = commands.add_parser("server", help="the fleet server").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    command = group.add_parser("serve", parents=[common], help="device port (TLS) and console on 127.0.0.1")
+    command.add_argument("--port", type=_port, default=DEFAULT_PORT_BASE + DEVICES_PORT)
+    command.add_argument("--console-port", type=_port, default=DEFAULT_PORT_BASE + CONSOLE_PORT)
+    command.add_argument("--authority", metavar="URL", help="where the trust list comes from")
+    command.set_defaults(action=_server_serve)
+    command = group.add_parser("token", parents=[common], help="make a one-time token for a handheld")
+    command.add_argument("--place", default=run.PLACE)
+    command.add_argument("--scene", default=run.SCENE)
+    command.add_argument("--hours", type=_hours, default=24)
+    command.add_argument("--out", type=Path, metavar="FILE", help="write the provisioning file, token inside")
+    command.add_argument("--url", default=f"https://localhost:{DEFAULT_PORT_BASE + DEVICES_PORT}")
+    command.add_argument("--wifi", nargs=2, metavar=("NAME", "KEY"), default=(run.WIFI_SSID, run.WIFI_KEY))
+    command.set_defaults(action=_server_token)
+    command = group.add_parser("revoke", parents=[common], help="refuse a handheld from now on")
+    command.add_argument("device")
+    command.set_defaults(action=_server_revoke)
+
+
+def _add_trust(commands: _Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    group = commands.add_parser("trust", help="the trust list").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    command = group.add_parser("add", parents=[common], help="trust the signers of EU certificates")
+    command.add_argument("certificates", nargs="+", type=Path, metavar="CERT", help="X.509, PEM or DER")
+    command.set_defaults(action=_trust_add)
+    command = group.add_parser("show", parents=[common], help="print the trust list")
+    command.set_defaults(action=_trust_show)
+
+
+def _run(options: argparse.Namespace) -> int:
+    return run.run(State(options.state), options.port_base, not options.no_browser)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    return demo.demo(State(options.state))
+
+
+def _sim(options: argparse.Namespace) -> int:
+    profile = State(options.state).handheld.resolve()
+    argv = [sys.executable, "-m", "simulator", "--profile", str(profile)]
+    os.chdir(ROOT)
+    return subprocess.run([*argv, "--port", str(options.port), "--authority", options.authority]).returncode
+
+
+def _authority_serve(options: argparse.Namespace) -> int:
+    part = authority.Authority(State(options.state))
+    serving.run([serving.Listener(authority.make_app(part), options.port)])
+    return 0
+
+
+def _authority_people(options: argparse.Namespace) -> int:
+    for person in authority.Authority(State(options.state)).town.people:
+        print(f"{person.id:12} {person.name}\t{person.note_zh} / {person.note_en}")
+    return 0
+
+
+def _authority_code(options: argparse.Namespace) -> int:
+    part = authority.Authority(State(options.state))
+    person = part.town.find(options.person)
+    if person is None:
+        raise FileTrouble(f"nobody is called {options.person}; see `yima authority people`")
+    shown = part.show(person, options.medium)
+    if options.out:
+        options.out.write_bytes(pictures.png(shown.text))
+    print(shown.text)
+    return 0
+
+
+def _server_serve(options: argparse.Namespace) -> int:
+    server.run(State(options.state), server.Ports(options.port, options.console_port), options.authority)
+    return 0
+
+
+def _server_token(options: argparse.Namespace) -> int:
+    state = State(options.state)
+    default_scene(options.scene)
+    root_public = server.read_root_key(state.root_public_key) if options.out else b""
+    ca_der = server.open_pki(state).ca_der
+    store = server.open_store(state)
+    try:
+        token = store.create_token(options.place, options.scene, int(time.time()), options.hours * 3_600)
+    finally:
+        store.close()
+    if options.out:
+        write_private(
+            options.out, encode_provisioning(root_public, options.url, ca_der, token, *options.wifi)
+        )
+    else:
+        print(token.hex())
+    return 0
+
+
+def _server_revoke(options: argparse.Namespace) -> int:
+    store = server.open_store(State(options.state))
+    try:
+        if not store.revoke(options.device, int(time.time())):
+            raise FileTrouble(f"{options.device}: no such handheld, or revoked already")
+    finally:
+        store.close()
+    return 0
+
+
+def _trust_add(options: argparse.Namespace) -> int:
+    part = authority.Authority(State(options.state))
+    for path in options.certificates:
+        for imported in part.trust.add(path):
+            word = "added" if imported.new else "known already"
+            print(f"{imported.kid.hex()}  {imported.issuer}  {imported.algorithm}  {word}")
+    print(f"trust list version {part.trust.opened(part.now_unix()).version}")
+    return 0
+
+
+def _trust_show(options: argparse.Namespace) -> int:
+    part = authority.Authority(State(options.state))
+    opened = part.trust.opened(part.now_unix())
+    print(
+        f"version {opened.version}, issued {_date(opened.issued_unix)}, expires {_date(opened.expires_unix)}"
+    )
+    kinds = {1: "live", 2: "printed", 3: "EU certificate"}
+    for key in opened.keys:
+        words = ", ".join(kinds[kind] for kind in key.kinds)
+        span = f"{_date(key.not_before_unix)} to {_date(key.not_after_unix)}"
+        print(f"{key.kid.hex()}  {key.issuer:8} {words}, COSE algorithm {key.alg}, {span}")
+    return 0
+
+
+def _version(options: argparse.Namespace) -> int:
+    print(f"yima {importlib.metadata.version('yima')}")
+    return 0
+
+
+def _date(unix: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(unix))
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 1 <= port <= 65_535:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return port
+
+
+def _port_base(text: str) -> int:
+    base = int(text)
+    if not 1024 <= base <= 65_535 - HANDHELD_PORT:
+        raise argparse.ArgumentTypeError(f"from 1024 to {65_535 - HANDHELD_PORT}")
+    return base
+
+
+def _hours(text: str) -> int:
+    hours = int(text)
+    if not 1 <= hours <= 720:
+        raise argparse.ArgumentTypeError("from 1 to 720")
+    return hours
+
+
+if __name__ == "__main__":
+    sys.exit(main())

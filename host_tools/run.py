@@ -1,0 +1,301 @@
+"""`yima run`: authority, fleet server and simulated handheld as one command."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import webbrowser
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from firmware.core import message
+from firmware.core.errors import CoreError
+from host_tools.authority.app import Authority
+from host_tools.device.build import ROOT, BuildError, build
+from host_tools.device.image import ImageError, prepare
+from host_tools.files import FileTrouble, read_limited, try_lock, write_private
+from host_tools.server import console
+from host_tools.server.serve import open_pki, open_store
+from host_tools.state import (
+    AUTHORITY_PORT,
+    CONSOLE_PORT,
+    DEVICES_PORT,
+    HANDHELD_PORT,
+    HOST,
+    State,
+)
+from host_tools.supervise import ChildTrouble, Program, Supervisor
+
+#: The network of the simulated air (simulator/, docs/wiring.md).
+WIFI_SSID = "yima"
+WIFI_KEY = "yima-door-2020"
+PLACE = "龙岩市图书馆"
+SCENE = "registered_venue"
+TOKEN_LIFE_S = 86_400
+FLASH_IMAGE = "flash.img"
+KEY_STORE = "nvs.json"
+
+
+class RunTrouble(Exception):
+    """The system cannot be started or kept running; the message is for people."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where the parts of a running system are."""
+
+    authority: str
+    server: str
+    console: str
+    console_key: str
+    handheld: str
+    pid: int
+
+
+class System:
+    """The supervised system over one state folder."""
+
+    def __init__(self, state: State, port_base: int, tell: Callable[[str], None]) -> None:
+        self._state = state
+        self._base = port_base
+        self._tell = tell
+        self._lock: int | None = None
+        self.supervisor: Supervisor | None = None
+
+    async def start(self) -> Running:
+        """Start everything and wait until it works. Raises RunTrouble; call `stop` in any case."""
+        state, base = self._state, self._base
+        self._lock = try_lock(state.run_lock)
+        if self._lock is None:
+            raise RunTrouble(f"{state.root} is in use by another yima run")
+        check_ports(base)
+        authority_url = f"http://{HOST}:{base + AUTHORITY_PORT}"
+        console_url = f"http://{HOST}:{base + CONSOLE_PORT}"
+        handheld_url = f"http://{HOST}:{base + HANDHELD_PORT}"
+        # localhost and not 127.0.0.1: a name is what TLS libraries of all ages can check.
+        server_url = f"https://localhost:{base + DEVICES_PORT}"
+        self.supervisor = supervisor = Supervisor(state.log, self._tell)
+        preparing = asyncio.create_task(asyncio.to_thread(self._prepare, server_url))
+        try:
+            provisioning = await preparing
+            image = asyncio.create_task(asyncio.to_thread(self._install, provisioning))
+            try:
+                await supervisor.start(
+                    Program(
+                        "authority",
+                        _cli(state, "authority", "serve", "--port", str(base + AUTHORITY_PORT)),
+                        f"{authority_url}/healthz",
+                        ROOT,
+                    )
+                )
+                await supervisor.start(
+                    Program(
+                        "server",
+                        _cli(
+                            state,
+                            "server",
+                            "serve",
+                            "--port",
+                            str(base + DEVICES_PORT),
+                            "--console-port",
+                            str(base + CONSOLE_PORT),
+                            "--authority",
+                            authority_url,
+                        ),
+                        f"{console_url}/healthz",
+                        ROOT,
+                    )
+                )
+            finally:
+                await image
+            await supervisor.start(
+                Program(
+                    "handheld",
+                    (
+                        sys.executable,
+                        "-m",
+                        "simulator",
+                        "--profile",
+                        str(state.handheld.resolve()),
+                        "--port",
+                        str(base + HANDHELD_PORT),
+                        "--authority",
+                        authority_url,
+                    ),
+                    f"{handheld_url}/api/state",
+                    ROOT,
+                )
+            )
+        except (ChildTrouble, BuildError, ImageError, FileTrouble, CoreError) as e:
+            raise RunTrouble(str(e)) from e
+        running = Running(
+            authority=authority_url,
+            server=server_url,
+            console=console_url,
+            console_key=console.load_or_create_key(state.server),
+            handheld=handheld_url,
+            pid=os.getpid(),
+        )
+        write_private(state.run_file, json.dumps(asdict(running), indent=1).encode())
+        return running
+
+    async def stop(self) -> None:
+        """End everything that `start` started."""
+        if self._lock is None:
+            return
+        if self.supervisor:
+            await self.supervisor.stop()
+        self._state.run_file.unlink(missing_ok=True)
+        os.close(self._lock)
+        self._lock = None
+
+    def _prepare(self, server_url: str) -> bytes | None:
+        """Make keys and certificates, and what the handheld needs to enrol, None where it has enrolled."""
+        state = self._state
+        root_public = Authority(state).keys.root_public
+        pki = open_pki(state)
+        now_unix = int(time.time())
+        image = state.handheld / FLASH_IMAGE
+        store = open_store(state)
+        try:
+            if image.exists() and state.provisioning.exists():
+                old = read_limited(state.provisioning)
+                given = message.parse_provisioning(old)
+                if given.server_url != server_url:
+                    raise FileTrouble(
+                        f"the handheld of {state.root} knows its server as {given.server_url}: "
+                        "start with that --port-base, or with another --state"
+                    )
+                status, device_id = store.token_state(given.token, now_unix)
+                if status == "open" and given.root_key == root_public:
+                    return old
+                device = store.device(device_id) if device_id else None
+                if device and device.last_seen_unix is not None:
+                    return None
+            elif not image.exists():
+                # A handheld without its flash is a new one: an old identity would have no journal.
+                (state.handheld / KEY_STORE).unlink(missing_ok=True)
+            token = store.create_token(PLACE, SCENE, now_unix, TOKEN_LIFE_S)
+        finally:
+            store.close()
+        provisioning = message.encode_provisioning(
+            root_public, server_url, pki.ca_der, token, WIFI_SSID, WIFI_KEY
+        )
+        write_private(state.provisioning, provisioning)
+        return provisioning
+
+    def _install(self, provisioning: bytes | None) -> None:
+        """Compile the firmware and bring it into the handheld's flash image."""
+        tree = build(ROOT / "build" / "device")
+        prepare(self._state.handheld / FLASH_IMAGE, tree, provisioning, micropython())
+
+
+def micropython() -> str:
+    """The interpreter of the simulated handheld: ``MICROPYTHON``, or the one beside this Python."""
+    return os.environ.get("MICROPYTHON") or str(Path(sys.executable).parent / "micropython")
+
+
+def check_ports(base: int) -> None:
+    """Raises RunTrouble where one of the four ports is taken."""
+    for offset in (AUTHORITY_PORT, DEVICES_PORT, CONSOLE_PORT, HANDHELD_PORT):
+        if not port_free(base + offset):
+            raise RunTrouble(
+                f"port {base + offset} is in use; end what uses it or choose others with --port-base"
+            )
+
+
+def port_free(port: int) -> bool:
+    """Whether one could listen on `port`."""
+    with socket.socket() as probe:
+        # As servers do: a connection that is only just closed does not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def find_running(state: State) -> Running | None:
+    """The system that runs over this state folder, None where none does."""
+    lock = try_lock(state.run_lock)
+    if lock is not None:
+        os.close(lock)
+        return None
+    try:
+        return Running(**json.loads(read_limited(state.run_file)))
+    except (FileTrouble, ValueError, TypeError):
+        return None
+
+
+def run(state: State, port_base: int, browser: bool) -> int:
+    """Run until Ctrl-C or SIGTERM; the exit status. Raises RunTrouble."""
+    return asyncio.run(_run(state, port_base, browser))
+
+
+async def _run(state: State, port_base: int, browser: bool) -> int:
+    stop = asyncio.Event()
+    system = System(state, port_base, _say)
+    loop = asyncio.get_running_loop()
+
+    def interrupted() -> None:
+        if stop.is_set() and system.supervisor:
+            system.supervisor.kill()
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, interrupted)
+    _say("starting …")
+    starting = asyncio.create_task(system.start())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        starts: list[asyncio.Future[Any]] = [starting, stopping]
+        await asyncio.wait(starts, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError, RunTrouble):
+                await starting
+            return 0
+        running = starting.result()
+        _announce(running)
+        if browser and has_display():
+            await asyncio.to_thread(webbrowser.open, running.handheld)
+        assert system.supervisor is not None  # noqa: S101 - for the type checker
+        failure = system.supervisor.failure
+        ends: list[asyncio.Future[Any]] = [failure, stopping]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if failure.done():
+            raise RunTrouble(failure.result())
+        _say("stopping …")
+        return 0
+    finally:
+        stopping.cancel()
+        await system.stop()
+
+
+def _announce(running: Running) -> None:
+    _say("Yima is running. Ctrl-C stops everything.")
+    _say(f"  handheld  {running.handheld}/")
+    _say(f"  town      {running.authority}/")
+    _say(f"  records   {running.console}/?key={running.console_key}")
+
+
+def has_display() -> bool:
+    """Whether a browser could show a window."""
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _cli(state: State, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "host_tools.cli", *arguments, "--state", str(state.root.resolve()))
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
