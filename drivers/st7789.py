@@ -1,7 +1,7 @@
 """ST7789 display controller with a 240x320 IPS panel, written over SPI in 16-bit colour.
 
-Commands and waiting times as in the ST7789V data sheet, power and gamma settings as they are known to work on the
-common 2.0 to 2.8 inch panels. The driver only writes; the panel's MISO line is not needed.
+Commands and waiting times as in the ST7789V data sheet, power and gamma settings as they are known to work
+on the common 2.0 to 2.8 inch panels. The driver only writes; the panel's MISO line is not needed.
 """
 
 import asyncio

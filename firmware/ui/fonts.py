@@ -1,15 +1,16 @@
 """Text and pictures from the asset files, drawn into displayio bitmaps.
 
-The files are described in host_tools/device/assets.py. A font stays in flash: a character is found by two look-ups
-(page table in memory, glyph number in the file), its glyph is kept in one of a few slots, the one longest unused is
-given up. Nothing here fails on any text: what the font lacks is drawn as a box.
+The files are described in host_tools/device/assets.py. A font stays in flash: a character is found by two
+look-ups (page table in memory, glyph number in the file), its glyph is kept in one of a few slots, the one
+longest unused is given up. Nothing here fails on any text: what the font lacks is drawn as a box.
 
-This file is the one place that goes past the displayio API: `Bitmap.canvas` and `Bitmap.raw` let framebuf copy glyphs
-and files fill bitmaps.
+This file is the one place that goes past the displayio API: `Bitmap.canvas` and `Bitmap.raw` let framebuf
+copy glyphs and files fill bitmaps.
 """
 
-import framebuf
 import struct
+
+import framebuf
 
 from drivers.displayio import Bitmap
 
@@ -30,9 +31,12 @@ class AssetError(Exception):
 
 def _open(path: str, magic: bytes) -> "tuple[BufferedReader, bytes]":
     """The open file and its first four bytes; raises AssetError."""
+    file = None
     try:
         file = open(path, "rb")
     except OSError:
+        pass
+    if file is None:
         raise AssetError("missing: " + path)
     head = file.read(4)
     if len(head) != 4 or head[:3] != magic:
@@ -79,7 +83,8 @@ class Font:
     def wrap(self, text: str, width: int, lines: int) -> "list[str]":
         """The text on at most `lines` lines, broken after spaces or between Chinese characters.
 
-        A newline in the text breaks as well. The last line is cut with an ellipsis where the text is too long.
+        A newline in the text breaks as well. The last line is cut with an ellipsis where the text is too
+        long.
         """
         broken: "list[str]" = []
         for part in text.split("\n"):
@@ -105,7 +110,8 @@ class Font:
         return len(text)
 
     def draw(self, bitmap: Bitmap, text: str, x: int, y: int) -> None:
-        """Draw a text into a bitmap of 4 values with the line's upper left corner at a point; cut at the edges."""
+        """Draw a text into a bitmap of 4 values with the line's upper left corner at a point; cut at the
+        edges."""
         canvas = bitmap.canvas()
         end = x
         for char in text:
@@ -179,7 +185,8 @@ class Pictures:
         return bitmap
 
     def load_into(self, bitmap: Bitmap, name: str) -> None:
-        """Replace all pixels of a bitmap that has the picture's size; raises AssetError where it has another."""
+        """Replace all pixels of a bitmap that has the picture's size; raises AssetError where it has
+        another."""
         bits, width, height, offset = self._entry(name)
         if (bits, width, height) != (bitmap.bits_per_value, bitmap.width, bitmap.height):
             raise AssetError("another size: " + name)
@@ -189,7 +196,8 @@ class Pictures:
 
 
 class Fonts:
-    """All assets of a directory: `small` for details, `large` for what is read at arm's length, `pictures`."""
+    """All assets of a directory: `small` for details, `large` for what is read at arm's length,
+    `pictures`."""
 
     def __init__(self, directory: str) -> None:
         self.small = Font(directory + "/text16.bin", 64)

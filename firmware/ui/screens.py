@@ -64,7 +64,8 @@ class Screens:
         warnings: "list[str]",
         key_labels: "tuple[str, str, str]",
     ) -> None:
-        """Waiting for a code. `warnings` are text ids, the gravest first; `key_labels` are words as they are."""
+        """Waiting for a code. `warnings` are text ids, the gravest first; `key_labels` are words as they
+        are."""
         view = self._view
         if not isinstance(view, views.Idle):
             view = views.Idle(self._fonts, self._language)
@@ -92,7 +93,8 @@ class Screens:
         mask: int,
         ask_mask: bool,
     ) -> None:
-        """Temperature with `progress` in per cent; `party` is (index from 0, members); keys not worn / - / worn.
+        """Temperature with `progress` in per cent; `party` is (index from 0, members); keys not worn / - /
+        worn.
 
         `mask` is 0 while the question is open, 1 for worn, 2 for not worn.
         """
@@ -138,7 +140,7 @@ class Screens:
     def _show(self, view: "View", bar: "Bar | None") -> None:
         """Put a view on the display, in place of the one that shows."""
         if bar is None:
-            view.bar.set("", "", "", None)
+            view.bar.set("Yima 一码", "", "", None)
         else:
             direction = ("dir_in", "dir_out", "")[bar.direction]
             view.bar.set(

@@ -1,8 +1,8 @@
 """What the buzzer, the light and the motor do for each event.
 
-A checker must know the verdict with the screen turned away, so no two signals share a rhythm: a pass is two short
-rising tones, a stop two long low ones, attention three even ones. The buzzer is loudest between 2 and 4 kHz; the low
-tones of a stop are carried there by their overtones.
+A checker must know the verdict with the screen turned away, so no two signals share a rhythm: a pass is two
+short rising tones, a stop two long low ones, attention three even ones. The buzzer is loudest between 2 and
+4 kHz; the low tones of a stop are carried there by their overtones.
 """
 
 if False:

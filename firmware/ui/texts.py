@@ -1,7 +1,8 @@
 """Every word on the screens, Chinese and English, and the room each kind of text has.
 
-A text is named by its id; the part before the first underscore is its kind. `PLACES` says for each kind which font
-it is set in, how wide it may be and on how many lines; tests/sim/test_screens.py holds every text against it.
+A text is named by its id; the part before the first underscore is its kind. `PLACES` says for each kind
+which font it is set in, how wide it may be and on how many lines; tests/sim/test_screens.py holds every
+text against it.
 """
 
 from firmware.core import reasons
@@ -14,9 +15,9 @@ PLACES = {
     "advice": (16, 228, 2),
     "age": (16, 128, 1),
     "ask": (24, 228, 1),
-    "chip": (16, 120, 1),
+    "chip": (24, 156, 1),
     "dir": (16, 32, 1),
-    "fail": (16, 204, 1),
+    "fail": (16, 220, 1),
     "headline": (24, 228, 1),
     "hint": (16, 228, 1),
     "key": (16, 76, 1),
@@ -24,19 +25,19 @@ PLACES = {
     "notice": (24, 228, 2),
     "reason": (24, 228, 1),
     "scene": (16, 104, 1),
-    "state": (16, 72, 1),
+    "state": (24, 76, 1),
     "test": (16, 140, 1),
     "title": (24, 228, 1),
     "word": (24, 176, 1),
     "warn": (16, 228, 1),
 }
 
-#: Lines of id|Chinese|English; ↵ breaks a line, {} takes a value, # starts a remark. One string, not a dict: a dict
-#: of this many small objects takes three times the memory.
+#: Lines of id|Chinese|English; ↵ breaks a line, {} takes a value, # starts a remark. One string, not a
+#: dict: a dict of this many small objects takes three times the memory.
 _TABLE = """
 scene_transit|公交|Bus
-scene_public_place|公共场所|Public place
-scene_registered_venue|登记场所|Venue
+scene_public_place|公共|Public
+scene_registered_venue|场馆|Venue
 dir_in|入|in
 dir_out|出|out
 # Keys: at most four characters, or one English word.
@@ -87,8 +88,8 @@ word_stop|禁止通行|STOP
 word_attention|需核实|CHECK
 title_party|同行 {} 人|Party of {}
 label_more|另有 {} 项|and {} more
-test_today|核酸 今天|Tested today
-test_days|核酸 {} 天前|Tested {} d ago
+test_today|核酸 今天|PCR today
+test_days|核酸 {} 天前|PCR {} d ago
 # Notices.
 notice_not_a_code|不是健康码↵请再扫一次|Not a health code↵Scan again
 notice_starting|正在启动|Starting
@@ -177,7 +178,7 @@ advice_colour_red|保持距离，立即报告|Keep your distance and report at o
 advice_test_positive|保持距离，立即报告|Keep your distance and report at once
 advice_arrival_untested|请到检测点免费检测|Send to the free test
 advice_id_differs|不予放行，请出示本人的码|Do not admit. Ask for the person's own code
-advice_id_unchecked|请核对证件后再扫|Compare the ID, then scan again
+advice_id_unchecked|请核对证件后再扫|Compare ID and scan again
 advice_fever|请到发热门诊就诊|Send to the fever clinic
 advice_temp_missing|靠近额头，再扫一次|Hold closer to the forehead and scan again
 advice_temp_sensor|请改用其他体温计|Use another thermometer

@@ -1,4 +1,5 @@
-"""The layout of each screen. A view is built once, then told what to show; firmware/ui/screens.py chooses among them.
+"""The layout of each screen. A view is built once, then told what to show; firmware/ui/screens.py chooses
+among them.
 
 Distances are pixels of the 240x320 panel, counted from the upper left corner.
 """
@@ -19,9 +20,10 @@ SHAPES = ("pass", "stop", "attention")
 #: Ground and ink of a verdict. Told apart by luminance (0.17, 0.04, 0.58), never by hue alone.
 COLORS = ((w.GREEN, w.WHITE), (w.RED, w.WHITE), (w.YELLOW, w.BLACK))
 
-MASK_OPEN = 0
-MASK_WORN = 1
-MASK_OFF = 2
+#: State of a row of the self-test.
+FAILED = 2
+#: Notices of things that go as they should; all others carry the attention mark.
+CALM_NOTICES = ("notice_starting", "notice_enrolling", "notice_enrolled")
 
 
 def celsius(centi_c: int) -> str:
@@ -76,6 +78,13 @@ class View:
         grid.y = y - bitmap.height // 2
         self.group.append(grid)
 
+    def brackets(self, x1: int, y1: int, x2: int, y2: int, arm: int) -> None:
+        """Add the four corners of a viewfinder."""
+        for x, x_thin in ((x1, x1), (x2 - arm, x2 - 4)):
+            for y, y_thin in ((y1, y1), (y2 - arm, y2 - 4)):
+                self.group.append(w.box(x, y_thin, arm, 4, w.GREEN))
+                self.group.append(w.box(x_thin, y, 4, arm, w.GREEN))
+
     def keys(self, labels: "tuple[str, str, str]") -> w.KeyBar:
         """Add the labels over the keys."""
         bar = w.KeyBar(self.fonts)
@@ -97,10 +106,7 @@ class Idle(View):
     def __init__(self, fonts: "Fonts", language: str) -> None:
         super().__init__(fonts, language)
         self.picture("show_" + language, 54, w.WHITE)
-        for x, y in ((32, 86), (208, 86), (32, 208), (208, 208)):
-            right, bottom = x > 100, y > 100
-            self.group.append(w.box(x - (32 if right else 0), y - (4 if bottom else 0), 32, 4, w.GREEN))
-            self.group.append(w.box(x - (4 if right else 0), y - (32 if bottom else 0), 4, 32, w.GREEN))
+        self.brackets(14, 84, 226, 208, 32)
         self._count = w.Digits(fonts.pictures, 120, 104, w.ramp(self.ground, w.WHITE))
         self.group.append(self._count.group)
         self.label(fonts.small, 170, w.DIM, self.text("label_checked"))
@@ -123,7 +129,7 @@ class Idle(View):
         key_labels: "tuple[str, str, str]",
     ) -> None:
         """Show these; only what differs is drawn."""
-        self._count.set(str(count))
+        self._count.set(str(min(count, 99_999)))
         self._pending.set("%s %d" % (self.text("state_pending"), pending))
         self._online.set(self.text("state_online") if online else "")
         self._offline.set("" if online else self.text("state_offline"))
@@ -141,9 +147,8 @@ class Checking(View):
 
     def __init__(self, fonts: "Fonts", language: str) -> None:
         super().__init__(fonts, language)
-        for x in (88, 112, 136):
-            self.group.append(w.box(x, 128, 16, 16, w.GREEN))
-        self.label(fonts.large, 164, w.WHITE, self.text("title_checking"))
+        self.brackets(44, 96, 196, 232, 60)
+        self.label(fonts.large, 148, w.WHITE, self.text("title_checking"))
 
 
 class IdCheck(View):
@@ -169,12 +174,12 @@ class Measure(View):
     def __init__(self, fonts: "Fonts", language: str, ask_mask: bool) -> None:
         super().__init__(fonts, language)
         self.ask_mask = ask_mask
-        self._headline = self.label(fonts.large, 31, w.GREEN_TEXT)
-        self._person = self.label(fonts.large, 62, w.WHITE)
-        self._party = self.label(fonts.small, 92, w.DIM)
-        self._digits = w.Digits(fonts.pictures, 112, 118, w.ramp(self.ground, w.WHITE))
+        self._headline = self.label(fonts.large, 28, w.GREEN_TEXT)
+        self._person = self.label(fonts.large, 58, w.WHITE)
+        self._party = self.label(fonts.small, 88, w.DIM)
+        self._digits = w.Digits(fonts.pictures, 112, 116, w.ramp(self.ground, w.WHITE))
         self.group.append(self._digits.group)
-        self._unit = self.label(fonts.large, 118, w.DIM, "℃", 0, 32, w.LEFT)
+        self._unit = self.label(fonts.large, 114, w.DIM, "℃", 0, 32, w.LEFT)
         self._gauge = w.Gauge(24, 184, 192, 10, w.PANEL, w.GREEN)
         self.group.append(self._gauge.grid)
         self._hint = self.label(fonts.small, 202, w.DIM)
@@ -198,6 +203,7 @@ class Measure(View):
         self._person.set(person)
         self._party.set(self.text("headline_party").format(party[0] + 1, party[1]) if party else "")
         width = self._digits.set("--.-" if body_centi_c is None else celsius(body_centi_c))
+        self._digits.color(self.ground, w.DIM if body_centi_c is None else w.WHITE)
         self._unit.grid.x = 112 + (width + 1) // 2 + 6
         self._gauge.set(progress, 100)
         self._hint.set(hint)
@@ -221,13 +227,13 @@ class Verdict(View):
     ) -> None:
         ground, ink = COLORS[verdict]
         super().__init__(fonts, language, ground, ink)
-        self.picture(SHAPES[verdict], 94, ink)
-        self.picture(SHAPES[verdict] + "_" + language, 188, ink)
+        self.picture(SHAPES[verdict], 87, ink)
+        self.picture(SHAPES[verdict] + "_" + language, 179, ink)
         temperature = "" if body_centi_c is None else celsius(body_centi_c) + "℃"
         test = "" if test_age_days is None else texts.test_age(test_age_days, language)
         if verdict == reasons.PASS:
-            self.label(fonts.large, 226, ink, "  ".join([part for part in (temperature, test) if part]))
-            self.label(fonts.large, 262, ink, person)
+            self.label(fonts.large, 220, ink, "  ".join([part for part in (temperature, test) if part]))
+            self.label(fonts.large, 258, ink, person)
             return
         deciding = [r for r in reason_list if reasons.VERDICT_OF[r] == verdict]
         first = deciding[0] if deciding else reasons.INTERRUPTED
@@ -237,12 +243,12 @@ class Verdict(View):
             temperature = ""
         if len(reason_list) > 1:
             why += " +%d" % (len(reason_list) - 1)
-        self.label(fonts.large, 221, ink, why)
+        self.label(fonts.large, 212, ink, why)
         advice = fonts.small.wrap(self.text(texts.advice_text(first)), 228, 2)
         for i, line in enumerate(advice):
-            self.label(fonts.small, 252 + 20 * i, ink, line)
+            self.label(fonts.small, 245 + 20 * i, ink, line)
         facts = "  ".join([part for part in (person, temperature) if part])
-        self.label(fonts.small, 293 if len(advice) > 1 else 284, ink, facts)
+        self.label(fonts.small, 291 if len(advice) > 1 else 280, ink, facts)
 
 
 class Party(View):
@@ -260,9 +266,9 @@ class Party(View):
         self.label(fonts.small, w.BAR_HEIGHT + 29, ink, title, 62, room, w.LEFT)
         self.ground = w.PANEL
         tall = len(members) <= 4
-        pitch = 58 if tall else 230 // len(members)
+        pitch = 58 if tall else 236 // len(members)
         for i, member in enumerate(members):
-            self._row(member, 82 + pitch * i, pitch - 4, tall)
+            self._row(member, 80 + pitch * i, pitch - (4 if tall else 2), tall)
         self.ground = w.GROUND
 
     def _shape(
@@ -279,14 +285,18 @@ class Party(View):
         self._shape(verdict, "_32", 14, y + (height - 32) // 2, w.PANEL)
         detail = "" if body_centi_c is None else celsius(body_centi_c) + "℃"
         if reason != reasons.OK:
-            detail = self.text(texts.reason_text(reason)) + " " + detail
+            why = self.text(texts.reason_text(reason))
+            detail = why + " " + detail
+            if self.fonts.small.width(detail) > 172:
+                detail = why
         color = w.DIM if verdict == reasons.PASS else w.AMBER
         if tall:
             self.label(self.fonts.large, y + 2, w.WHITE, name, 56, 172, w.LEFT)
             self.label(self.fonts.small, y + 31, color, detail, 56, 172, w.LEFT)
         else:
-            self.label(self.fonts.large, y + (height - 29) // 2, w.WHITE, name, 54, 84, w.LEFT)
-            self.label(self.fonts.small, y + (height - 20) // 2, color, detail, 140, 88, w.RIGHT)
+            top = y + (height - 36) // 2
+            self.label(self.fonts.small, top - 1, w.WHITE, name, 56, 172, w.LEFT)
+            self.label(self.fonts.small, top + 16, color, detail, 56, 172, w.LEFT)
 
 
 class Notice(View):
@@ -295,7 +305,12 @@ class Notice(View):
     def __init__(self, fonts: "Fonts", language: str, text_id: str) -> None:
         super().__init__(fonts, language)
         lines = fonts.large.wrap(self.text(text_id), 228, 2)
-        y = 160 - 16 * len(lines)
+        y = 164 - 17 * len(lines)
+        if text_id not in CALM_NOTICES:
+            y += 28
+            palette = w.shape_ramp(self.ground, w.YELLOW, w.BLACK)
+            mark = fonts.pictures.load("attention_40")
+            self.group.append(TileGrid(mark, pixel_shader=palette, x=100, y=y - 56))
         for i, line in enumerate(lines):
             self.label(fonts.large, y + 34 * i, w.WHITE if i else w.AMBER, line)
 
@@ -305,12 +320,17 @@ class SelfTest(View):
 
     def __init__(self, fonts: "Fonts", language: str) -> None:
         super().__init__(fonts, language)
-        self.label(fonts.large, 32, w.WHITE, self.text("title_self_test"))
+        self.label(fonts.large, 30, w.WHITE, self.text("title_self_test"))
         self._rows: "list[tuple[str, int]]" = []
         self._groups: "list[Group]" = []
+        self._large = True
 
     def set(self, rows: "list[tuple[str, int]]") -> None:
         """Show these rows; a row that has not changed is left alone, one that moved is moved."""
+        failed = len([row for row in rows if row[1] == FAILED])
+        if self._large and 33 * len(rows) + 20 * failed > 248:
+            self._large = False
+            self._rows = [("", 0)] * len(self._rows)
         y = 68
         for i, row in enumerate(rows):
             if i >= len(self._groups):
@@ -324,18 +344,18 @@ class SelfTest(View):
                     group.pop()
                 self._fill(group, row)
             group.y = y
-            y += 42 if row[1] == 2 else 26
+            y += (33 if self._large else 24) + (20 if row[1] == FAILED else 0)
 
     def _fill(self, group: Group, row: "tuple[str, int]") -> None:
         text_id, state = row
-        font = self.fonts.small
+        font = self.fonts.large if self._large else self.fonts.small
         color = (w.DIM, w.GREEN_TEXT, w.RED_TEXT)[state]
         state_id = ("state_running", "state_ok", "state_failed")[state]
         name = w.ramp(self.ground, w.WHITE)
-        group.append(w.Label(font, 16, 0, 130, name, w.LEFT, self.text(text_id)).grid)
+        group.append(w.Label(font, 10, 0, 158, name, w.LEFT, self.text(text_id)).grid)
         mark = w.ramp(self.ground, color)
-        group.append(w.Label(font, 150, 0, 74, mark, w.RIGHT, self.text(state_id)).grid)
-        if state == 2:
+        group.append(w.Label(font, 150, 0, 80, mark, w.RIGHT, self.text(state_id)).grid)
+        if state == FAILED:
             message = self.text("fail_" + text_id[len("chip_") :])
             amber = w.ramp(self.ground, w.AMBER)
-            group.append(w.Label(font, 16, 19, 208, amber, w.LEFT, message).grid)
+            group.append(w.Label(self.fonts.small, 10, font.height - 2, 220, amber, w.LEFT, message).grid)

@@ -100,6 +100,12 @@ class Digits:
         self._text = ""
         self._cells: "list[TileGrid]" = []
 
+    def color(self, ground: int, ink: int) -> None:
+        """Show the digits in another colour."""
+        if self._palette[3] != ink:
+            for value in range(1, 4):
+                self._palette[value] = mix(ground, ink, value, 3)
+
     def set(self, text: str) -> int:
         """Show digits, ``.``, ``-`` or ``X``; anything else is left out. Returns the width in pixels."""
         text = "".join([c for c in text if c in "0123456789.-X"])

@@ -42,7 +42,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 FONT_PACKAGE = "cvttf_NotoSansCJK_Regular"
 FONT_FILE = "NotoSansCJKtc-Regular.otf"
 #: Size of the font, height of a line, row of the line where a Chinese character's square begins.
-SIZES = {16: (20, 2), 24: (29, 3)}
+SIZES = {16: (21, 2), 24: (31, 3)}
 #: The square of a Chinese character lies this much of its size above the baseline.
 SQUARE_ASCENT = 0.88
 #: Large words: what they say and the size that fills the width of the panel.
@@ -54,7 +54,7 @@ WORDS = {
     "stop_en": ("STOP", 72),
     "attention_en": ("CHECK", 68),
     "show_zh": ("请出示健康码", 37),
-    "show_en": ("Show your code", 32),
+    "show_en": ("Show your code", 30),
 }
 FILES = ("text16.bin", "text24.bin", "pictures.bin")
 DIGITS = "0123456789.-X"
@@ -64,7 +64,8 @@ SIGNS = "…–—·•℃°×→←↑↓✓"
 
 
 def _pack(pixels: bytes, width: int, height: int, bits: int) -> bytes:
-    """Levels, one byte each, to framebuf's order: GS2_HMSB first pixel lowest, GS4_HMSB first pixel highest."""
+    """Levels, one byte each, to framebuf's order: GS2_HMSB first pixel lowest, GS4_HMSB first pixel
+    highest."""
     per_byte = 8 // bits
     out = bytearray()
     for y in range(height):
@@ -109,7 +110,8 @@ class Face:
 
 
 def _glyph(face: Face, char: str, line: int, top: int) -> bytes:
-    """One glyph record. The cell moves down for what hangs below the line, up for accents, left for overhang."""
+    """One glyph record. The cell moves down for what hangs below the line, up for accents, left for
+    overhang."""
     size = face.size
     baseline = top + round(size * SQUARE_ASCENT)
     ink = face.ink(char)
@@ -176,7 +178,9 @@ def _digit(data: bytes, char: str) -> tuple[bytes, int, int]:
         width = face.advance("0")
     ink = face.ink(char)
     left = (width - ink[2] - ink[0]) // 2
-    image = face.draw(char, width, height, (left, height - 2), stroke=0.5)
+    # A hyphen stands at half the height of small letters; beside digits it belongs higher.
+    raised = 8 if char == "-" else 0
+    image = face.draw(char, width, height, (left, height - 2 - raised), stroke=0.5)
     return _pack(_levels(image), width, height, 2), width, height
 
 
@@ -216,7 +220,8 @@ def fingerprint() -> str:
 
 
 def build(out: Path) -> list[Path]:
-    """Put the asset files into `out`; they are made once and kept under ``build/assets``. Returns their paths."""
+    """Put the asset files into `out`; they are made once and kept under ``build/assets``. Returns their
+    paths."""
     kept = ROOT / "build" / "assets" / fingerprint()[:16]
     if not kept.is_dir():
         staging = kept.with_name(f".{kept.name}.{os.getpid()}")

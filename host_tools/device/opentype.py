@@ -1,9 +1,10 @@
 """Gives an OpenType font a character map of simplified Chinese forms.
 
-A pan-Chinese font draws one character in the forms of several countries and chooses among them by its ``locl``
-feature, which only a shaping engine (raqm) applies; that engine needs a system library which a fresh machine lacks.
-So the few tables that matter are read here and the choice is written into the font's own character map: any renderer
-then draws the wanted forms. Tables as in the OpenType specification 1.9: cmap, GSUB, Coverage.
+A pan-Chinese font draws one character in the forms of several countries and chooses among them by its
+``locl`` feature, which only a shaping engine (raqm) applies; that engine needs a system library which a
+fresh machine lacks. So the few tables that matter are read here and the choice is written into the font's
+own character map: any renderer then draws the wanted forms. Tables as in the OpenType specification 1.9:
+cmap, GSUB, Coverage.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Draws the shapes of the verdicts: tick in a disc, bar in an octagon, mark in a triangle.
 
-Each comes large, in 4 levels for a two-colour ramp (0 ground, 3 shape, the sign inside is cut out to the ground), and
-small, in 16 levels for a three-colour ramp (0 ground, 8 shape, 15 sign): a small sign keeps its own colour.
+Each comes large, in 4 levels for a two-colour ramp (0 ground, 3 shape, the sign inside is cut out to the
+ground), and small, in 16 levels for a three-colour ramp (0 ground, 8 shape, 15 sign): a small sign keeps
+its own colour.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from PIL import Image, ImageDraw
 
 #: Drawn this much larger, then averaged.
 OVERSAMPLING = 8
-LARGE = 120
+LARGE = 112
 SMALL = {"_40": 40, "_32": 32}
 
 Pen = ImageDraw.ImageDraw

@@ -19,7 +19,9 @@ class Frame:
         self.sent = 0
 
     def write_window(self, x: int, y: int, width: int, height: int, buffer: memoryview) -> None:
-        assert len(buffer) == 2 * width * height and x >= 0 and y >= 0 and x + width <= 240 and y + height <= 320
+        assert (
+            len(buffer) == 2 * width * height and x >= 0 and y >= 0 and x + width <= 240 and y + height <= 320
+        )
         for row in range(height):
             at = 2 * ((y + row) * 240 + x)
             self.pixels[at : at + 2 * width] = buffer[2 * row * width : 2 * (row + 1) * width]
@@ -86,7 +88,9 @@ SCREENS = {
     ),
     "party_pass": lambda s: s.party(BUS, [("张*三", 0, 3642, 0), ("张*明", 0, 3660, 0)], 0),
     "party_six": lambda s: s.party(
-        LOW, [("欧阳*娜", i % 3, 3600 + 40 * i, (0, reasons.FEVER, reasons.STALE)[i % 3]) for i in range(6)], 1
+        LOW,
+        [("欧阳*娜", i % 3, 3600 + 40 * i, (0, reasons.FEVER, reasons.STALE)[i % 3]) for i in range(6)],
+        1,
     ),
     "notice_not_a_code": lambda s: s.notice(BUS, "notice_not_a_code"),
     "notice_starting": lambda s: s.notice(BUS, "notice_starting"),
