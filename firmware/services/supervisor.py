@@ -30,7 +30,7 @@ MAX_NOTES_BYTES = 2_048
 class _Watched:
     """A task, its name, whether it ever beat, and the ticks of its last beat."""
 
-    __slots__ = ("beaten_ms", "beats", "critical", "name", "over", "period_ms", "task")
+    __slots__ = ("beaten_ms", "beats", "critical", "done", "name", "over", "period_ms", "task")
 
     def __init__(self, name: str, task: "asyncio.Task[Any]", critical: bool, period_ms: int) -> None:
         self.name = name
@@ -39,6 +39,7 @@ class _Watched:
         self.period_ms = period_ms
         self.beats = False
         self.beaten_ms = time.ticks_ms()
+        self.done = False
         self.over = False
 
 
@@ -48,6 +49,7 @@ class _Lines(io.IOBase):
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._line = bytearray()
+        self._places = True
         self.text = bytearray()
 
     def write(self, data: "bytes | memoryview") -> int:
@@ -58,10 +60,12 @@ class _Lines(io.IOBase):
                     self._line.append(byte)
                 continue
             # The innermost places come last and tell most: the outer ones make way.
-            if self._line.startswith(b"  File "):
+            if self._places and self._line.startswith(b"  File "):
                 self.text += self._line[2:] + b"\n"
                 if len(self.text) > self._limit:
                     self.text = self.text[len(self.text) - self._limit :]
+            elif not self._line.startswith(b"Traceback"):
+                self._places = False  # the message begins, and it may have lines of its own
             self._line = bytearray()
         return len(data)
 
@@ -127,8 +131,11 @@ class Supervisor:
             if watched.over:
                 continue
             if watched.task.done():
-                watched.over = True
-                self._fail(watched, "ended", None)
+                # An exception comes to `_on_exception` a moment after the task is done: look twice.
+                if watched.done:
+                    watched.over = True
+                    self._fail(watched, "ended", None)
+                watched.done = True
             elif watched.beats and time.ticks_diff(now_ms, watched.beaten_ms) > watched.period_ms:
                 watched.over = True
                 self._fail(watched, "hangs", None)

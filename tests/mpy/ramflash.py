@@ -98,13 +98,16 @@ def unmount() -> None:
 
 
 def fill(path: str, leave_blocks: int) -> None:
-    """Fill the flash but for so many blocks."""
+    """Fill the flash but for so many blocks, or altogether."""
     stat = os.statvfs("/flash")
     left = (stat[3] - leave_blocks) * BLOCK_BYTES
     with open(path, "wb") as file:
-        while left > 0:
-            file.write(b"\x5a" * 1024)
-            left -= 1024
-            # lfs spends a few pointers per block
-            if left % 65536 == 0:
-                left -= 64
+        try:
+            while left > 0 or not leave_blocks:
+                file.write(b"\x5a" * 1024)
+                # what was flushed stays when a later write fails
+                file.flush()
+                left -= 1024
+        except OSError as e:
+            if leave_blocks or e.errno != 28:
+                raise

@@ -1,14 +1,15 @@
 """Power cuts at every erase and program of a day's work on a real VfsLfs2, clean and torn.
 
-A day is a list of windows. Each window runs once undisturbed, which tells how many erases and programs it takes, and
-then once for each of them with the power failing there; a second cut hits the start that follows. After every cut:
-the file system mounts, nothing promised or acknowledged is lost, no sequence has two contents, settings and trust
-list are the old or the new ones.
+A day is a list of windows. Each window runs once undisturbed, which tells how many erases and programs it
+takes, and then once for each of them with the power failing there; a second cut hits the start that follows.
+After every cut: the file system mounts, nothing promised or acknowledged is lost, no sequence has two
+contents, settings and trust list are the old or the new ones.
 """
 
 import os
 
 import ramflash
+
 from firmware.core import cbor, trust
 from firmware.core.record import GENESIS, chain
 from firmware.services.journal import Journal, JournalError
@@ -22,7 +23,21 @@ NOW = 1_800_000_000
 
 # a append, k let the server take a batch and acknowledge it, K everything; s settings, t trust list
 MORNING = ("aas", "aaaa", "ak", "aaat", "aaK", "a", "ttss", "aaaaaaaa", "kaka", "Ka", "aaaaaK", "Ksat")
-NOON = ("aaaaaa", "aaaaaa", "aaaaaa", "k", "aaaaaa", "kk", "aaaaaa", "kakakak", "aaaaaa", "K", "aK", "aaaaaaK", "st")
+NOON = (
+    "aaaaaa",
+    "aaaaaa",
+    "aaaaaa",
+    "k",
+    "aaaaaa",
+    "kk",
+    "aaaaaa",
+    "kakakak",
+    "aaaaaa",
+    "K",
+    "aK",
+    "aaaaaaK",
+    "st",
+)
 DAY = MORNING + NOON + MORNING
 
 
@@ -45,7 +60,7 @@ def drive(steps):
 
 
 class World:
-    """What the outside knows: records promised to people, records on the server, settings and lists it chose."""
+    """What the outside knows: records promised and on the server, settings and lists it chose."""
 
     def __init__(self):
         self.promised = {}
@@ -141,7 +156,7 @@ class Device:
         assert version in world.trust, version
         journal = self.journal
         assert journal.acked <= len(world.server), "acknowledged what the server does not hold"
-        first, before, records = journal.batch(100_000, 10_000_000)
+        first, _, records = journal.batch(100_000, 10_000_000)
         assert len(records) == journal.pending
         held = {first + i: records[i] for i in range(len(records))}
         for seq in world.promised:
