@@ -8,9 +8,9 @@ if False:
     class PWM(Protocol):
         """What the driver needs of machine.PWM."""
 
-        def freq(self, value: int, /) -> None: ...  # noqa: D102
+        def freq(self, __value: int) -> None: ...  # noqa: D102
 
-        def duty_u16(self, value: int, /) -> None: ...  # noqa: D102
+        def duty_u16(self, __value: int) -> None: ...  # noqa: D102
 
 
 _HALF = 32768

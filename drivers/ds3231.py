@@ -10,9 +10,9 @@ if False:
     class I2C(Protocol):
         """What the driver needs of machine.I2C, at 400 kHz or less."""
 
-        def readfrom_mem_into(self, addr: int, memaddr: int, buf: bytearray, /) -> None: ...  # noqa: D102
+        def readfrom_mem_into(self, __addr: int, __memaddr: int, __buf: bytearray) -> None: ...  # noqa: D102
 
-        def writeto_mem(self, addr: int, memaddr: int, buf: bytearray, /) -> None: ...  # noqa: D102
+        def writeto_mem(self, __addr: int, __memaddr: int, __buf: bytearray) -> None: ...  # noqa: D102
 
 
 _ADDRESS = 0x68

@@ -19,14 +19,14 @@ if False:
 
         def any(self) -> int: ...  # noqa: D102
 
-        def read(self, nbytes: int, /) -> "bytes | None": ...  # noqa: D102
+        def read(self, __nbytes: int) -> "bytes | None": ...  # noqa: D102
 
-        def write(self, buf: bytes, /) -> "int | None": ...  # noqa: D102
+        def write(self, __buf: bytes) -> "int | None": ...  # noqa: D102
 
     class Switch(Protocol):
         """What the driver needs of the machine.Pin of the power switch."""
 
-        def value(self, x: int, /) -> None: ...  # noqa: D102
+        def value(self, __x: int) -> None: ...  # noqa: D102
 
 
 _ZONE_MODE = 0x0000
@@ -72,7 +72,7 @@ _TRIES = 3
 _ECHO_MS = 100
 #: At a wrong baud the module may take what it hears for the start of a frame, and stays deaf for 400 ms.
 _PROBE_MS = 120
-_PROBE_TRIES = 4
+_PROBE_TRIES = 5
 #: A reply waits behind a text being sent: 4,096 bytes take 4.3 s at 9,600 baud.
 _REPLY_BEHIND_TEXT_MS = 5_000
 #: Modules answer up to 3 s after power-on.
@@ -389,6 +389,8 @@ class GM65:
                 await asyncio.sleep_ms(_POLL_MS)
             else:
                 await self._readable(timeout_ms)
+                if not self._uart.any():
+                    await asyncio.sleep_ms(_POLL_MS)  # should a port call itself readable for no reason
         self._drain()
 
     async def _readable(self, timeout_ms: int) -> None:

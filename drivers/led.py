@@ -6,9 +6,9 @@ if False:
     class PWM(Protocol):
         """What the driver needs of machine.PWM."""
 
-        def freq(self, value: int, /) -> None: ...  # noqa: D102
+        def freq(self, __value: int) -> None: ...  # noqa: D102
 
-        def duty_u16(self, value: int, /) -> None: ...  # noqa: D102
+        def duty_u16(self, __value: int) -> None: ...  # noqa: D102
 
 
 #: Too fast to flicker. One frequency for all three: the ESP32-S3 has four PWM timers in all.

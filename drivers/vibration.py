@@ -8,7 +8,7 @@ if False:
     class Pin(Protocol):
         """What the driver needs of machine.Pin."""
 
-        def value(self, x: int, /) -> None: ...  # noqa: D102
+        def value(self, __x: int) -> None: ...  # noqa: D102
 
 
 class Vibration:

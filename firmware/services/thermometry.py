@@ -32,7 +32,7 @@ class Reading:
     """The outcome of the step.
 
     `reason` is a number of firmware.core.reasons, OK for a normal temperature. Temperatures are hundredths of
-    a degree Celsius: object and ambient as measured, the body's estimated from them; None where there is none.
+    a degree Celsius: object and ambient as measured, the body's as estimated; None where there is none.
     """
 
     __slots__ = ("ambient_centi_c", "body_centi_c", "object_centi_c", "reason")
@@ -60,8 +60,8 @@ async def measure(
 ) -> Reading:
     """Measure a person who steps up within the scene's time.
 
-    `on_value(body estimate or None, progress in per cent)` is called at every sample. A fever is measured once
-    more after a second, and the second reading counts; if the person is gone by then, the first one stands.
+    `on_value(body estimate or None, progress in per cent)` is called at every sample. A fever is measured
+    once more after a second, and that reading counts; if the person is gone by then, the first one stands.
     """
     first = await _settled(thermometer, scene, on_value, scene.measure_timeout_ms)
     if first.reason != reasons.FEVER:
