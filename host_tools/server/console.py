@@ -139,7 +139,12 @@ def make_app(
 
     @app.get("/api/summary", dependencies=protected)
     def summary() -> dict[str, object]:
-        return {"records": store.count_records(), "trust_version": store.trust_version()}
+        newest = store.newest_records(1)
+        return {
+            "records": store.count_records(),
+            "last_id": newest[0].id if newest else 0,
+            "trust_version": store.trust_version(),
+        }
 
     @app.get("/api/stream", dependencies=protected, include_in_schema=False)
     async def stream(request: Request, after: AfterId = 0) -> Response:

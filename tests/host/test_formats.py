@@ -2,8 +2,8 @@
 
 The validator has weak spots, and the tests go around them: it holds `.cbor` against every member of an array
 instead of the one that has it, so what is embedded is checked by itself; `.size` makes it forget the type, so
-each message is checked with and without the sizes; `{}` in an array takes anything; and a choice between tagged
-and untagged takes any untagged array, so that form is held against its own rule.
+each message is checked with and without the sizes; `{}` in an array takes anything; and a choice between
+tagged and untagged takes any untagged array, so that form is held against its own rule.
 """
 
 from __future__ import annotations

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
 from fleetkit import NOW, AppClient, PaperHandheld, open_store
 
 from firmware.core import message, record
+from host_tools import web
 from host_tools.server import devices
 from host_tools.server.store import Store
 
@@ -210,6 +212,16 @@ def test_hostile_bodies(client, path):
             yield bytes(10_000)
 
     assert client.post(path, content=endless()).status_code == 413
+
+
+def test_a_slow_body_is_cut_off(client, monkeypatch):
+    monkeypatch.setattr(web, "BODY_TIMEOUT_S", 0.2)
+
+    async def slow():
+        yield b"x"
+        await asyncio.sleep(60)
+
+    assert client.post("/v1/sync", content=slow()).status_code == 408
 
 
 def test_a_lying_content_length(client):
