@@ -1,12 +1,13 @@
-"""Composition root: builds the board, the stores, the services and the screens, tests them, and starts the tasks."""
+"""Composition root: builds board, stores, services and screens, tests them, and starts the tasks."""
 
 import asyncio
 import gc
 
+from drivers.keys import Keys
 from firmware.board import Board
 from firmware.core import p256
 from firmware.core.errors import CoreError
-from firmware.core.message import parse_provisioning
+from firmware.core.message import MAX_PROVISIONING_BYTES, parse_provisioning
 from firmware.services.clock import Clock
 from firmware.services.gate import Gate, Senses
 from firmware.services.inbox import Inbox
@@ -14,9 +15,9 @@ from firmware.services.journal import Journal
 from firmware.services.keystore import Keystore
 from firmware.services.scanning import Scanning
 from firmware.services.selftest import SelfTest
-from firmware.services.settings import Settings
+from firmware.services.settings import Settings, SettingsError
 from firmware.services.supervisor import Supervisor
-from firmware.services.sync import PROVISIONING_LIMIT, Sync, Vault
+from firmware.services.sync import Sync, Vault
 from firmware.services.truststore import TrustStore
 from firmware.services.wifi import Wifi
 from firmware.ui.flow import KEY, SCAN, Flow
@@ -36,13 +37,18 @@ def _provision(settings: Settings) -> None:
     """Take root key and Wi-Fi from a fresh provisioning file, so that both hold before the first exchange."""
     try:
         with open(ENROL, "rb") as file:
-            given = parse_provisioning(file.read(PROVISIONING_LIMIT))
+            given = parse_provisioning(file.read(MAX_PROVISIONING_BYTES + 1))
     except OSError:
         return
     except CoreError as e:
         print("provisioning:", e)
         return
-    settings.update({"root_key": given.root_key, "wifi_ssid": given.wifi_name, "wifi_key": given.wifi_key})
+    try:
+        settings.update(
+            {"root_key": given.root_key, "wifi_ssid": given.wifi_ssid, "wifi_key": given.wifi_key}
+        )
+    except SettingsError as e:
+        print("provisioning:", e)
 
 
 async def _housekeeping(gate: Gate, clock: Clock, supervisor: Supervisor) -> None:
@@ -55,10 +61,10 @@ async def _housekeeping(gate: Gate, clock: Clock, supervisor: Supervisor) -> Non
         await asyncio.sleep_ms(HOUSEKEEPING_MS)
 
 
-async def _keys(keys: "object", inbox: Inbox) -> None:
+async def _keys(keys: Keys, inbox: Inbox) -> None:
     """The task that carries key presses to the flow."""
     while True:
-        inbox.put(KEY, await keys.next())  # type: ignore[attr-defined]
+        inbox.put(KEY, await keys.next())
 
 
 async def _run() -> None:
@@ -75,6 +81,9 @@ async def _run() -> None:
     trust = TrustStore(DATA + "/trust.cose", settings.get("root_key"), p256.verify_steps)
     test = SelfTest(screens.self_test)
     await test.run(board, clock, journal, trust)
+    if trust.current:
+        # The list was signed then, so that moment has passed whatever the clock chip says.
+        clock.raise_floor(trust.current.issued_unix)
 
     keystore = Keystore(board.nvs)
     vault = Vault(settings, keystore, journal, trust, clock)
@@ -85,6 +94,7 @@ async def _run() -> None:
     wifi = Wifi(board.wlan, settings)
     sync = Sync(vault, wifi, board.chip_id, VERSION, ENROL)
     gate = Gate(vault, Senses(scanning, board.thermometer, board.battery), sync, p256.verify_steps)
+    gate.journal_ok = test.journal_ok
     panel = Panel(screens, board.buzzer, board.led, board.vibration)
 
     supervisor = Supervisor(board.start_watchdog(), DATA + "/crash.txt", board.restart)

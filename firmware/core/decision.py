@@ -1,8 +1,9 @@
 """What is known and decided about one person at the door, and the record that it becomes."""
 
-from firmware.core import record, verdict
+from firmware.core import record
 from firmware.core.codes import KIND_UNREADABLE, Code, Person
 from firmware.core.scene import Scene
+from firmware.core.verdict import weakest
 
 MASK_NOT_ASKED = 0
 MASK_WORN = 1
@@ -15,8 +16,9 @@ ID_DIFFERENT = 2
 class Decision:
     """One person's case, filled while the flow goes on.
 
-    `person` is None where the code could not be read. `reasons` are numbers of firmware.core.reasons; none means that
-    nothing speaks against the person. Temperatures are hundredths of a degree Celsius, None where not measured.
+    `person` is None where the code could not be read. `reasons` are numbers of
+    firmware.core.reasons; none means that nothing speaks against the person. Temperatures are hundredths
+    of a degree Celsius, None where not measured.
     """
 
     def __init__(self, person: "Person | None", reasons: "list[int]") -> None:
@@ -29,9 +31,19 @@ class Decision:
         self.body_centi_c: "int | None" = None
 
     @property
+    def name(self) -> "str | None":
+        """The person's masked name."""
+        return self.person.name if self.person else None
+
+    @property
+    def id_tail(self) -> "str | None":
+        """The last characters of the person's ID number, where the code holds them."""
+        return self.person.id_tail if self.person else None
+
+    @property
     def outcome(self) -> int:
         """The verdict that follows from the reasons so far."""
-        return verdict.weakest(self.reasons)
+        return weakest(self.reasons)
 
     def fields(self, code: "Code | None", scene: Scene) -> "dict[int, object]":
         """The record's fields that the person and the code decide; the caller adds time, place and sequence.
@@ -53,7 +65,11 @@ class Decision:
                 fields[record.SUB] = person.sub
             if person.colour is not None:
                 fields[record.COLOUR] = person.colour
-        if self.object_centi_c is not None and self.ambient_centi_c is not None and self.body_centi_c is not None:
+        if (
+            self.object_centi_c is not None
+            and self.ambient_centi_c is not None
+            and self.body_centi_c is not None
+        ):
             fields[record.TEMPERATURE] = [self.object_centi_c, self.ambient_centi_c, self.body_centi_c]
         if self.confirmed:
             fields[record.CONFIRMED] = list(self.confirmed)

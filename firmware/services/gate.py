@@ -6,6 +6,7 @@ from firmware.core.decision import Decision
 from firmware.core.record import RecordError
 from firmware.core.scene import Scene, default_scene
 from firmware.services.journal import JournalError
+from firmware.services.settings import SettingsError
 from firmware.services.slices import exhaust
 from firmware.services.sync import Sync, Vault
 from firmware.services.thermometry import Reading, measure
@@ -19,6 +20,9 @@ if False:
     from drivers.mlx90614 import Thermometer
     from firmware.services.scanning import Scanning
     from firmware.services.truststore import TrustStore
+
+
+LOW_BATTERY_PERCENT = 15
 
 
 class Status:
@@ -57,6 +61,8 @@ class Gate:
         self._sync = sync
         self._verify_steps = verify_steps
         self.battery_percent = senses.battery.percent(senses.battery.read_millivolts())
+        #: Whether the last record could be written.
+        self.journal_ok = True
 
     @property
     def trust(self) -> "TrustStore":
@@ -75,12 +81,16 @@ class Gate:
 
     @property
     def language(self) -> str:
-        """"zh" or "en"."""
+        """ "zh" or "en"."""
         return str(self._vault.settings.get("language"))
 
     def switch_language(self) -> None:
         """The other language, kept over a restart."""
-        self._vault.settings.update({"language": "en" if self.language == "zh" else "zh"})
+        try:
+            self._vault.settings.update({"language": "en" if self.language == "zh" else "zh"})
+        except SettingsError as e:
+            # The screens stay as they are; the flash's own warning says more.
+            print("settings:", e)
 
     def scene(self) -> Scene:
         """The scene in force."""
@@ -93,7 +103,8 @@ class Gate:
 
     async def check(self, text: bytes, now_unix: "int | None") -> Checked:
         """Take a scanned text through the whole chain, in slices."""
-        return await exhaust(check_steps(text, self.trust.current, now_unix, self._verify_steps))
+        checked: Checked = await exhaust(check_steps(text, self.trust.current, now_unix, self._verify_steps))
+        return checked
 
     def scan(self, wanted: bool) -> None:
         """Whether codes shall be read now."""
@@ -121,7 +132,9 @@ class Gate:
                 vault.journal.append(record.encode(fields))
         except (JournalError, RecordError) as e:
             print("journal:", e)
+            self.journal_ok = False
             return False
+        self.journal_ok = True
         self._sync.kick()
         return True
 
@@ -146,7 +159,13 @@ class Gate:
             warnings.append("warn_trust_expired")
         if not self._senses.scanning.ok:
             warnings.append("warn_scanner")
-        if vault.journal.nearly_full:
+        if not self.journal_ok:
             warnings.append("warn_journal")
+        elif vault.journal.nearly_full:
+            warnings.append("warn_journal_full")
+        if self._sync.refused:
+            warnings.append("warn_server")
+        if self.battery_percent <= LOW_BATTERY_PERCENT:
+            warnings.append("warn_battery")
         age_s = None if trust is None or now_unix is None else max(0, now_unix - trust.issued_unix)
         return Status(vault.journal.pending, self._sync.reached, age_s, vault.clock.text(), warnings)

@@ -39,7 +39,10 @@ class SelfTest:
         self.journal_ok = False
 
     async def run(self, board: "Board", clock: "Clock", journal: "Journal", trust: "TrustStore") -> None:
-        """Test everything; the QR module, which takes longest, beside the rest. Never raises for a dead chip."""
+        """Test everything; the QR module, which takes longest, beside the rest.
+
+        Never raises for a dead chip.
+        """
         scanner = asyncio.create_task(self._scanner(board))
         self._row("chip_scanner", RUNNING)
         self._row("chip_thermometer", self._thermometer(board))

@@ -1,7 +1,7 @@
 """Enrol once, then carry records up and trust data down whenever the Wi-Fi allows.
 
-One task, one exchange at a time. Nothing here is in the way of a scan: the journal is read in small batches, the
-signature of a new trust list is checked in slices, and whatever fails is tried again later.
+One task, one exchange at a time. Nothing here is in the way of a scan: the journal is read in small batches,
+the signature of a new trust list is checked in slices, and whatever fails is tried again later.
 """
 
 import asyncio
@@ -9,7 +9,9 @@ import os
 
 from firmware.core.errors import CoreError
 from firmware.core.message import (
-    MAX_SYNC_BYTES,
+    MAX_PROVISIONING_BYTES,
+    MAX_REPLY_BYTES,
+    MAX_REQUEST_BYTES,
     encode_enrol_request,
     encode_sync_request,
     parse_enrol_reply,
@@ -19,8 +21,8 @@ from firmware.core.message import (
 from firmware.services.clock import Clock
 from firmware.services.http import HttpError, post
 from firmware.services.journal import Journal, JournalError
-from firmware.services.keystore import Keystore
-from firmware.services.settings import Settings
+from firmware.services.keystore import Keystore, KeystoreError
+from firmware.services.settings import Settings, SettingsError
 from firmware.services.slices import exhaust
 from firmware.services.truststore import TrustStore, TrustStoreError
 from firmware.services.wifi import Wifi
@@ -35,12 +37,8 @@ TIMEOUT_MS = 20_000
 MAX_RECORDS = 100
 #: A batch's share of a request; the rest is envelope.
 MAX_BATCH_BYTES = 16_384
-#: Largest reply: a trust list of full size and its envelope.
-MAX_REPLY_BYTES = 66_000
 CBOR_TYPE = "application/cbor"
 COSE_TYPE = 'application/cose; cose-type="cose-mac0"'
-ENROL_TYPE = CBOR_TYPE
-PROVISIONING_LIMIT = 4_096
 
 
 class SyncError(Exception):
@@ -74,6 +72,8 @@ class Sync:
         self.reached = False
         #: Why the last exchange failed, "" after one that succeeded.
         self.trouble = ""
+        #: Whether the server answered, but refused records.
+        self.refused = False
 
     def kick(self) -> None:
         """A record is waiting: do not sit out the idle interval."""
@@ -93,8 +93,9 @@ class Sync:
                 await self._exchange()
                 self.reached = True
                 self.trouble = ""
+                self.refused = False
                 failures = 0
-            except (SyncError, HttpError, JournalError, CoreError) as e:
+            except (SyncError, HttpError, JournalError, KeystoreError, SettingsError, CoreError) as e:
                 self.reached = False
                 self.trouble = str(e)
                 print("sync:", self.trouble)
@@ -119,12 +120,12 @@ class Sync:
         vault = self._vault
         try:
             with open(self._enrol_path, "rb") as file:
-                given = parse_provisioning(file.read(PROVISIONING_LIMIT))
+                given = parse_provisioning(file.read(MAX_PROVISIONING_BYTES + 1))
         except OSError:
-            raise SyncError("not enrolled")
+            raise SyncError("not enrolled") from None
         request = encode_enrol_request(given.token, self._chip_id, self._version)
         status, body = await post(
-            given.server_url + "/v1/enrol", request, ENROL_TYPE, given.ca_der, TIMEOUT_MS, 1024
+            given.server_url + "/v1/enrol", request, CBOR_TYPE, given.ca_der, TIMEOUT_MS, 1024
         )
         if status != 200:
             raise SyncError("enrolment refused (%d)" % status)
@@ -162,7 +163,7 @@ class Sync:
             trust.version if trust else 0,
             nonce,
         )
-        if len(request) > MAX_SYNC_BYTES:
+        if len(request) > MAX_REQUEST_BYTES:
             raise SyncError("batch too large")
         status, body = await post(
             vault.settings.get("server_url") + "/v1/sync",
@@ -176,14 +177,15 @@ class Sync:
             raise SyncError("sync refused (%d)" % status)
         reply = parse_sync_reply(body, nonce)
         vault.clock.server_time(reply.time_unix)
-        if reply.acked_seq >= vault.journal.next_seq:
+        if reply.acknowledged >= vault.journal.next_seq:
             raise SyncError("server acknowledges records that were never written")
-        vault.journal.acknowledge(reply.acked_seq)
+        vault.journal.acknowledge(reply.acknowledged)
         if reply.trust:
             try:
                 await exhaust(vault.trust.install_steps(reply.trust, vault.clock.now_unix()))
             except TrustStoreError as e:
                 # The old list stays in force; the rest of the exchange stands.
                 print("sync: trust list refused:", e)
-        if reply.trouble:
-            raise SyncError("server: " + reply.trouble)
+        if reply.refusal:
+            self.refused = True
+            raise SyncError("server: " + reply.refusal)

@@ -1,7 +1,7 @@
 """The checker's flow: idle, scan, check, measure, verdict, idle. Only this task draws.
 
-It reads like the manual on purpose. What a step needs comes in as arguments; what a person is let in or turned away
-for is decided by firmware.core.verdict, never here.
+It reads like the manual on purpose. What a step needs comes in as arguments; what a person is let in or
+turned away for is decided by firmware.core.verdict, never here.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ DAY_S = 86_400
 
 
 class Flow:
-    """Takes scans and keys from the inbox and leads one passenger after the other through the scene's steps."""
+    """Takes scans and keys from the inbox and leads one passenger after the other through the steps."""
 
     def __init__(self, gate: "Gate", panel: "Panel", inbox: "Inbox") -> None:
         self._gate = gate
@@ -51,8 +51,6 @@ class Flow:
                 text = await self._idle()
             text = await self._passenger(text)
 
-    # Steps -----------------------------------------------------------------------------------------------------
-
     async def _idle(self) -> bytes:
         """Show the idle screen until a code comes."""
         panel = self._panel
@@ -64,7 +62,13 @@ class Flow:
         while True:
             status = self._gate.status()
             labels = ("", "English" if panel.screens.language == "zh" else "中文", "")
-            model = (status.key(), self._count, self._gate.battery_percent, self._gate.place, self._gate.scene().id)
+            model = (
+                status.key(),
+                self._count,
+                self._gate.battery_percent,
+                self._gate.place,
+                self._gate.scene().id,
+            )
             if model != shown:
                 shown = model
                 panel.screens.idle(
@@ -120,9 +124,10 @@ class Flow:
     async def _person(
         self, code: codes.Code, decision: Decision, scene: Scene, party: "tuple[int, int]"
     ) -> None:
-        """Compare the ID where the code is printed, then temperature and mask; adds to the decision's reasons.
+        """Compare the ID where the code is printed, then temperature and mask; adds to the reasons.
 
-        Someone who is turned away already is not measured: it would change nothing and cost the queue seconds.
+        Someone who is turned away already is not measured: it would change nothing and cost the queue
+        seconds.
         """
         if decision.reasons:
             return
@@ -134,10 +139,13 @@ class Flow:
 
     async def _id_check(self, decision: Decision, scene: Scene) -> None:
         """Ask the checker to compare the ID's last characters with the card in the person's hand."""
-        person = decision.person
+        if not decision.id_tail:
+            # Nothing to compare with: nobody can say whose code this is.
+            decision.reasons.append(reasons.ID_UNCHECKED)
+            return
         self._inbox.clear()
         self._panel.signal(sounds.NOTICE)
-        self._panel.screens.id_check(self._bar(), person.name, person.id_tail or "")
+        self._panel.screens.id_check(self._bar(), decision.name or "", decision.id_tail or "")
         print("flow: id_check")
         key = await self._key((KEY_NO, KEY_YES), scene.id_timeout_ms)
         if key == KEY_YES:
@@ -159,7 +167,9 @@ class Flow:
         view = MeasureView(self._panel, self._bar(), decision, party, scene)
         view.draw()
         print("flow: measure %d/%d" % (party[0] + 1, party[1]))
-        task = asyncio.create_task(self._take_temperature(scene, view)) if scene.measures_temperature else None
+        task = (
+            asyncio.create_task(self._take_temperature(scene, view)) if scene.measures_temperature else None
+        )
         try:
             await self._collect(decision, scene, view)
         finally:
@@ -177,7 +187,9 @@ class Flow:
         waits_for_mask = scene.asks_mask
         while waits_for_reading or waits_for_mask:
             # The thermometer's own time-out ends its half.
-            left_ms = time.ticks_diff(ends_ms, time.ticks_ms()) if waits_for_mask else scene.measure_timeout_ms
+            left_ms = (
+                time.ticks_diff(ends_ms, time.ticks_ms()) if waits_for_mask else scene.measure_timeout_ms
+            )
             event = await self._inbox.get(max(left_ms, 1))
             if event is None:
                 decision.reasons.append(reasons.MASK_UNANSWERED if waits_for_mask else reasons.TEMP_MISSING)
@@ -207,24 +219,23 @@ class Flow:
         panel = self._panel
         first = decisions[0]
         outcome = verdict.weakest([r for d in decisions for r in d.reasons])
-        person = first.person
         if len(decisions) > 1:
             members = [
-                (d.person.name, d.outcome, d.body_centi_c, d.reasons[0] if d.reasons else reasons.OK)
+                (d.name or "", d.outcome, d.body_centi_c, d.reasons[0] if d.reasons else reasons.OK)
                 for d in decisions
-                if d.person
             ]
             panel.screens.party(self._bar(), members, outcome)
         else:
             age_days = None
+            person = first.person
             if person and person.test and now_unix is not None:
                 age_days = max(0, now_unix - person.test[1]) // DAY_S
             panel.screens.verdict(
                 self._bar(),
                 outcome,
                 first.reasons,
-                person.name if person else None,
-                person.id_tail if person else None,
+                first.name,
+                first.id_tail,
                 first.body_centi_c,
                 age_days,
             )
@@ -243,10 +254,10 @@ class Flow:
         self._inbox.clear()
         return await self._linger(NOTICE_MS)
 
-    # Helpers ---------------------------------------------------------------------------------------------------
-
     async def _linger(self, total_ms: int) -> "bytes | None":
-        """Keep the screen for `total_ms` while its white line runs out; a key ends it, a scan is handed on."""
+        """Keep the screen for `total_ms` while its white line runs out; a key ends it, a scan is handed
+        on.
+        """
         ends_ms = time.ticks_add(time.ticks_ms(), total_ms)
         while True:
             left_ms = time.ticks_diff(ends_ms, time.ticks_ms())
@@ -267,7 +278,7 @@ class Flow:
                 return None
             event = await self._inbox.get(left_ms)
             if event and event[0] == KEY and event[1] in wanted:
-                return event[1]  # type: ignore[return-value]
+                return event[1]
 
     def _bar(self) -> Bar:
         gate = self._gate
@@ -282,7 +293,8 @@ class MeasureView:
     ) -> None:
         self._panel = panel
         self._bar = bar
-        self._person = decision.person
+        self._name = decision.name or ""
+        self._id_tail = decision.id_tail
         self._party = party if party[1] > 1 else None
         self._asks_mask = scene.asks_mask
         self._mask = MASK_NOT_ASKED
@@ -294,8 +306,8 @@ class MeasureView:
         self._panel.screens.measure(
             self._bar,
             "headline_code_valid",
-            self._person.name,
-            self._person.id_tail,
+            self._name,
+            self._id_tail,
             self._party,
             self._body_centi_c,
             self._progress,
