@@ -113,7 +113,7 @@ class Supervisor:
         return "".join(chr(byte) if byte == 10 or 32 <= byte < 127 else "?" for byte in data)
 
     async def run(self) -> None:
-        """Look, feed, sleep; after a failure note it and restart the board. Returns only where a restart does."""
+        """Look, feed, sleep; after a failure note it and restart. Returns only where a restart does."""
         loop = asyncio.get_event_loop()
         loop.set_exception_handler(self._on_exception)
         while True:
