@@ -1,0 +1,85 @@
+"""Random signatures, good and bad: `ecdsa`, `cryptography` and the handheld's verifier must all agree."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from pathlib import Path
+
+import ecdsa
+import pytest
+from batch import INTERPRETERS, run
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
+
+COUNT = 1000
+N = ecdsa.NIST256p.order
+
+
+def by_cryptography(public: bytes, digest: bytes, signature: bytes) -> bool:
+    key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + public)
+    der = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
+    try:
+        key.verify(der, digest, ec.ECDSA(Prehashed(hashes.SHA256())))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def by_ecdsa(public: bytes, digest: bytes, signature: bytes) -> bool:
+    key = ecdsa.VerifyingKey.from_string(public, ecdsa.NIST256p)
+    try:
+        return key.verify_digest(signature, digest)
+    except ecdsa.BadSignatureError:
+        return False
+
+
+def spoiled(kind: int, rng: random.Random, digest: bytes, signature: bytes) -> tuple[bytes, bytes]:
+    """Digest and signature, spoiled in one of several ways; kinds 0 and 1 stay good."""
+    r, s = signature[:32], signature[32:]
+    if kind == 1:
+        return digest, r + (N - int.from_bytes(s, "big")).to_bytes(32, "big")
+    if kind == 2:
+        bit = rng.randrange(512)
+        return digest, bytes(b ^ (1 << bit % 8 if i == bit // 8 else 0) for i, b in enumerate(signature))
+    if kind == 3:
+        bit = rng.randrange(256)
+        return bytes(b ^ (1 << bit % 8 if i == bit // 8 else 0) for i, b in enumerate(digest)), signature
+    if kind == 4:
+        return digest, s + r
+    if kind == 5:
+        return digest, rng.randbytes(64)
+    if kind == 6:
+        return digest, r + rng.choice([bytes(32), N.to_bytes(32, "big"), b"\xff" * 32, bytes(31) + b"\1"])
+    if kind == 7:
+        return digest, rng.choice([bytes(32), N.to_bytes(32, "big"), b"\xff" * 32, bytes(31) + b"\1"]) + s
+    return digest, signature
+
+
+def cases() -> list[tuple[bytes, bytes, bytes]]:
+    rng = random.Random(20200522)
+    keys = [ecdsa.SigningKey.from_secret_exponent(rng.randrange(1, N), ecdsa.NIST256p) for _ in range(16)]
+    found = []
+    for i in range(COUNT):
+        key = rng.choice(keys)
+        # Digests of all sizes of number, not only of full length.
+        digest = hashlib.sha256(rng.randbytes(8)).digest()
+        if rng.random() < 0.2:
+            digest = (int.from_bytes(digest, "big") >> rng.randrange(257)).to_bytes(32, "big")
+        signature = key.sign_digest_deterministic(digest, hashfunc=hashlib.sha256)
+        public = (rng.choice(keys) if i % 16 == 15 else key).verifying_key.to_string()
+        found.append((public, *spoiled(i % 12, rng, digest, signature)))
+    return found
+
+
+@pytest.mark.parametrize("interpreter", INTERPRETERS)
+def test_all_agree(interpreter: str, tmp_path: Path) -> None:
+    signatures = cases()
+    expected = [by_cryptography(*case) for case in signatures]
+    assert [by_ecdsa(*case) for case in signatures] == expected
+    assert 300 < sum(expected) < 700
+    lines = [" ".join(field.hex() for field in case) for case in signatures]
+    answers = run(interpreter, "verify_batch.py", lines, tmp_path)
+    assert [answer == "1" for answer in answers] == expected
