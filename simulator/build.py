@@ -1,5 +1,5 @@
-"""Compile the shims to bytecode: lean to load, and nothing of the computer's file tree is read at run
-time."""
+"""Compile the shims to bytecode and pack them into a ROM image: they cost the child's heap as little as
+may be, and nothing of the computer's file tree is read at run time."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ import sys
 import tempfile
 from pathlib import Path
 
+from host_tools.device.romfs import pack
+
 ROOT = Path(__file__).resolve().parent.parent
 SHIMS = ROOT / "simulator" / "shims"
+SHIMS_ROM = "shims.rom"
+EMPTY_ROM = "empty.rom"
 
 
 def compile_shims(out: Path | None = None) -> Path:
-    """The directory with the compiled shims, made anew only if a source has changed."""
+    """The directory with `_start.mpy` and the image `shims.rom` of the rest, made anew only if a source has
+    changed.
+    """
     out = out or ROOT / "build" / "shims"
     sources = sorted(SHIMS.glob("*.py"))
     digest = hashlib.sha256()
@@ -45,6 +51,17 @@ def compile_shims(out: Path | None = None) -> Path:
             )
             if result.returncode:
                 raise RuntimeError(f"mpy-cross: {result.stderr.strip()}")
+        start = stage / "_start.mpy"
+        start.rename(out / f"{stage.name}.mpy")
+        image = pack(stage)
+        (stage / "none").mkdir()
+        empty = pack(stage / "none")
+        (stage / "none").rmdir()
+        for path in stage.iterdir():
+            path.unlink()
+        (stage / SHIMS_ROM).write_bytes(image)
+        (stage / EMPTY_ROM).write_bytes(empty)
+        (out / f"{stage.name}.mpy").rename(start)
         try:
             stage.rename(target)
         except OSError:  # another process was first

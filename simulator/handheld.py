@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import os
 import signal
 import struct
@@ -16,7 +17,7 @@ from pathlib import Path
 from simulator import protocol as p
 from simulator.board import Answer, Board
 from simulator.bridge import Bridge
-from simulator.build import ROOT, compile_shims
+from simulator.build import EMPTY_ROM, ROOT, SHIMS_ROM, compile_shims
 from simulator.world import World
 
 START_TIMEOUT_S = 15.0
@@ -31,8 +32,8 @@ class HandheldError(Exception):
 
 
 class Handheld:
-    """One handheld with its profile directory: ``flash.img`` (needed), ``nvs.json``, ``rtc.json``,
-    ``scanner.bin``.
+    """One handheld with its profile directory: ``flash.img`` (needed), ``rom.img``, ``nvs.json``,
+    ``rtc.json``, ``scanner.bin``.
 
     `state` is "off", "running" or "dead" (the interpreter kept dying).
     """
@@ -63,6 +64,11 @@ class Handheld:
     def image(self) -> Path:
         """The flash chip's contents."""
         return self.profile / "flash.img"
+
+    @property
+    def rom(self) -> Path:
+        """The ROM partition's contents, mounted as /rom; may be missing."""
+        return self.profile / "rom.img"
 
     @property
     def board(self) -> Board:
@@ -153,16 +159,22 @@ class Handheld:
         for name in ("LD_PRELOAD", "LD_LIBRARY_PATH", "FAKETIME", "SYSTEMROOT"):
             if name in os.environ:
                 environment[name] = os.environ[name]
+        rom = self.rom if self.rom.is_file() else shims / EMPTY_ROM
+        packages = _packages_of(self.micropython)
+        heap = self.heap if packages else _grown(self.heap, rom, shims / SHIMS_ROM)
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-SIE",
             str(ROOT / "simulator" / "launch.py"),
             str(os.getpid()),
+            packages,
+            str(rom.resolve()),
+            str(shims / SHIMS_ROM),
             self.micropython,
             "-X",
-            f"heapsize={self.heap}",
+            f"heapsize={heap}",
             "-m",
-            "_boot",
+            "_start",
             str(path),
             str(self.image.resolve()),
             stdin=asyncio.subprocess.DEVNULL,
@@ -265,6 +277,22 @@ class Handheld:
         if self._cause == p.PWRON_RESET:
             self.board.clock_difference_s = 946684800 - int(time.time())
         return self.board.clock_difference_s
+
+
+def _packages_of(micropython: str) -> str:
+    """The folder from which MicroPython can be loaded into a Python process, "" if it is a plain executable.
+    """
+    if Path(micropython) != Path(sys.executable).with_name("micropython"):
+        return ""
+    spec = importlib.util.find_spec("micropython_module")
+    return str(Path(spec.origin).parent) if spec and spec.origin else ""
+
+
+def _grown(heap: str, *images: Path) -> str:
+    """`heap` with room for ROM images that cannot be mapped."""
+    unit = {"k": 1024, "m": 1024 * 1024}
+    size = int(heap[:-1]) * unit[heap[-1].lower()] if heap[-1].lower() in unit else int(heap)
+    return str(size + sum(image.stat().st_size for image in images))
 
 
 class _Session:

@@ -1,8 +1,8 @@
 """What the ESP32 port's start does: mount the flash, run /boot.py and /main.py, then wait as the prompt
 would.
 
-Called as ``micropython -m _boot SOCKET IMAGE``. Every shim is loaded here and the directory they came from is
-unmounted again, so that the firmware sees the flash image and nothing of the computer.
+Imported by `_start`. Every shim is loaded here and the ROM image they came from is unmounted again, so that
+the firmware sees its own ROM, the flash image and nothing of the computer.
 """
 
 # ruff: noqa: I001
@@ -28,13 +28,14 @@ import time  # noqa: E402, F401
 _block = _flash.Flash(sys.argv[2])
 _sim.hook_asyncio()
 vfs.umount("/")
+vfs.umount("/_sim")
 _error = None
 try:
     vfs.mount(vfs.VfsLfs2(_block, readsize=32, progsize=32), "/")
     os.chdir("/")
 except OSError as e:
     _error = e
-sys.path[:] = ["", ".frozen", "/lib"]
+sys.path[:] = ["", ".frozen", "/lib", "/rom", "/rom/lib"]
 sys.argv[:] = []
 gc.collect()
 _answer = struct.unpack("<BBqI6s", _sim.call(0x8F))

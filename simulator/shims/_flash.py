@@ -32,7 +32,6 @@ class Flash:
         self._file.write(buf)
 
     def _armed(self, position: int, buf: object) -> None:
-        _sim.dispatch()
         _sim.cut[0] -= 1
         if _sim.cut[0] == 0:
             self._file.seek(position)

@@ -1,0 +1,26 @@
+"""First module of the child: mounts the ROM images, then hands over to the simulated board's start.
+
+Arguments: SOCKET IMAGE ROM ADDRESS SIZE SHIMS ADDRESS SIZE. An address of 0 means that the image is not in
+this process's memory and is read into the heap.
+"""
+
+import sys
+
+import vfs
+
+
+def _mount(path: str, address: int, size: int, point: str) -> None:
+    if address:
+        import uctypes
+
+        memory = uctypes.bytearray_at(address, size)
+    else:
+        with open(path, "rb") as file:
+            memory = file.read()
+    vfs.mount(vfs.VfsRom(memory), point)
+
+
+_mount(sys.argv[6], int(sys.argv[7]), int(sys.argv[8]), "/_sim")
+_mount(sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), "/rom")
+sys.path[:] = ["/_sim", ".frozen"]
+import _boot  # noqa: E402, F401
