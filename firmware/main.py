@@ -73,7 +73,7 @@ async def _run() -> None:
     settings = Settings(DATA)
     _provision(settings)
     await board.panel.start()
-    screens = Screens(board.display, Fonts("/assets"), settings.get("language"))
+    screens = Screens(board.display, Fonts("/rom/assets"), settings.get("language"))
     board.panel.brightness(80)
 
     clock = Clock(board.rtc, board.set_system_time, FLOOR_UNIX)

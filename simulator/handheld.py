@@ -280,8 +280,7 @@ class Handheld:
 
 
 def _packages_of(micropython: str) -> str:
-    """The folder from which MicroPython can be loaded into a Python process, "" if it is a plain executable.
-    """
+    """The folder from which MicroPython can be loaded into a Python process, "" for a plain executable."""
     if Path(micropython) != Path(sys.executable).with_name("micropython"):
         return ""
     spec = importlib.util.find_spec("micropython_module")

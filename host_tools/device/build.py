@@ -1,9 +1,10 @@
 """Compile everything that goes onto a handheld into one folder.
 
-The folder mirrors the handheld's file system: ``boot.py`` and ``main.py`` as source (MicroPython runs
-only source there), ``firmware`` and ``drivers`` as ``.mpy``, third-party libraries under ``lib``, fonts and
-pictures under ``assets``. The same inputs give the same bytes; the folder is named after their hash, so a
-second call is free.
+Two places on the handheld are filled from it. ``rom`` becomes the ROMFS partition, from which MicroPython
+runs bytecode in place: ``firmware`` and ``drivers`` as ``.mpy``, third-party libraries under ``lib``, fonts
+and pictures under ``assets``. ``flash`` goes to the file system: ``boot.py`` and ``main.py``, which
+MicroPython runs only there and only as source. The same inputs give the same bytes; the folder is named
+after their hash, so a second call is free.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from host_tools.device import assets
+from host_tools.device import assets, romfs
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = ("adafruit_mlx90614", "adafruit_bus_device.i2c_device")
@@ -51,7 +52,7 @@ def fingerprint() -> str:
         digest.update(f"{name} {len(content)}\n".encode())
         digest.update(content)
     digest.update(assets.fingerprint().encode())
-    digest.update(Path(__file__).read_bytes())
+    digest.update(Path(__file__).read_bytes() + Path(romfs.__file__).read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -67,11 +68,12 @@ def build(out: Path) -> Path:
     staging = out / f".{name}.{id(out)}"
     shutil.rmtree(staging, ignore_errors=True)
     for target, source in sources():
-        _compile(source, staging / f"{target}.mpy", target)
-    shutil.copyfile(ROOT / "firmware" / "boot.py", staging / "boot.py")
-    (staging / "main.py").write_text("import firmware.main\n\nfirmware.main.main()\n")
-    assets.build(staging / "assets")
-    (staging / "BUILD").write_text(name)
+        _compile(source, staging / "rom" / f"{target}.mpy", target)
+    assets.build(staging / "rom" / "assets")
+    (staging / "rom.img").write_bytes(romfs.pack(staging / "rom"))
+    (staging / "flash").mkdir()
+    shutil.copyfile(ROOT / "firmware" / "boot.py", staging / "flash" / "boot.py")
+    (staging / "flash" / "main.py").write_text("import firmware.main\n\nfirmware.main.main()\n")
     try:
         staging.rename(tree)
     except OSError:

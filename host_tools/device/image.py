@@ -1,4 +1,4 @@
-"""Make or refresh the flash image of a simulated handheld from a built folder."""
+"""Make or refresh the flash and ROM images of a simulated handheld from a built folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class ImageError(Exception):
 def prepare(
     image: Path, tree: Path, provisioning: bytes | None, micropython: str, blocks: int = DEFAULT_BLOCKS
 ) -> None:
-    """Install `tree` (a folder made by host_tools.device.build) into the flash image file `image`.
+    """Install `tree` (a folder made by host_tools.device.build) into the flash image file `image` and the ROM
+    image ``rom.img`` beside it.
 
     A missing image is created blank with `blocks` blocks of 4,096 bytes. ``/data`` of an existing one is
     kept.
@@ -33,7 +34,11 @@ def prepare(
                 file.write(b"\xff" * BLOCK_BYTES)
         blank.rename(image)
     with tempfile.TemporaryDirectory() as folder:
-        arguments = [str(image.resolve()), str(image.stat().st_size // BLOCK_BYTES), str(tree.resolve())]
+        arguments = [
+            str(image.resolve()),
+            str(image.stat().st_size // BLOCK_BYTES),
+            str((tree / "flash").resolve()),
+        ]
         if provisioning is not None:
             path = Path(folder) / "enrol.cbor"
             path.write_bytes(provisioning)
@@ -48,5 +53,9 @@ def prepare(
             )
         except (OSError, subprocess.TimeoutExpired) as e:
             raise ImageError(f"{image}: {e}") from e
-    if result.returncode:
+    if not result.returncode:
+        new = image.with_name("rom.new")
+        new.write_bytes((tree / "rom.img").read_bytes())
+        new.rename(image.with_name("rom.img"))
+    else:
         raise ImageError(f"{image}: {(result.stdout + result.stderr).strip() or 'MicroPython failed'}")

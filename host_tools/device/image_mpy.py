@@ -1,6 +1,6 @@
-"""Runs under MicroPython: put a built folder into a flash image, through the device's own LittleFS.
+"""Runs under MicroPython: put start files into a flash image, through the device's own LittleFS.
 
-Arguments: IMAGE BLOCKS TREE [PROVISIONING]. A blank image is formatted; one that holds something else than
+Arguments: IMAGE BLOCKS FOLDER [PROVISIONING]. A blank image is formatted; one that holds something else than
 a file system is refused, for it may hold records. ``/data`` is never touched but for the provisioning file.
 """
 
@@ -10,7 +10,6 @@ import sys
 import vfs
 
 BLOCK_BYTES = 4096
-OWNED = ("assets", "boot.py", "drivers", "firmware", "lib", "main.py")
 
 
 class FileFlash:
@@ -50,15 +49,6 @@ def _is_folder(path: str) -> bool:
         return False
 
 
-def _remove(path: str) -> None:
-    if _is_folder(path):
-        for name in os.listdir(path):
-            _remove(path + "/" + name)
-        os.rmdir(path)
-    else:
-        os.remove(path)
-
-
 def _read(path: str) -> "bytes | None":
     try:
         with open(path, "rb") as file:
@@ -68,23 +58,13 @@ def _read(path: str) -> "bytes | None":
 
 
 def _copy(source: str, target: str) -> None:
-    if _is_folder(source):
-        if not _is_folder(target):
-            os.mkdir(target)
-        names = os.listdir(source)
-        for name in os.listdir(target):
-            if name not in names:
-                _remove(target + "/" + name)
-        for name in names:
-            _copy(source + "/" + name, target + "/" + name)
-        return
     content = _read(source)
     if content is not None and content != _read(target):
         with open(target, "wb") as file:
             file.write(content)
 
 
-def main(image: str, blocks: int, tree: str, provisioning: "str | None") -> None:
+def main(image: str, blocks: int, folder: str, provisioning: "str | None") -> None:
     """Format a blank image, bring the program up to date, drop the provisioning file in."""
     flash = FileFlash(image, blocks)
     try:
@@ -98,13 +78,8 @@ def main(image: str, blocks: int, tree: str, provisioning: "str | None") -> None
         vfs.VfsLfs2.mkfs(flash)
         system = vfs.VfsLfs2(flash)
     vfs.mount(system, "/device")
-    if _read("/device/BUILD") != _read(tree + "/BUILD"):
-        # The stamp goes first and comes last: an installation that was cut off is done again.
-        if _read("/device/BUILD") is not None:
-            os.remove("/device/BUILD")
-        for name in OWNED:
-            _copy(tree + "/" + name, "/device/" + name)
-        _copy(tree + "/BUILD", "/device/BUILD")
+    for name in os.listdir(folder):
+        _copy(folder + "/" + name, "/device/" + name)
     if not _is_folder("/device/data"):
         os.mkdir("/device/data")
     if provisioning:
