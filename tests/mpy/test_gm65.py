@@ -1,156 +1,15 @@
 # heap: 200k
-"""The GM65 driver against a scripted module: set-up, reading, and everything that goes wrong."""
+"""The GM65 driver against a scripted module: reading, and everything that goes wrong meanwhile."""
 
 import asyncio
 import gc
 import time
 
-from fakes import FACTORY, FakeModule, FakeUart
+from fakes import FACTORY
+from gm65_rig import build, nothing, read, refused, started
 
 from drivers import gm65
-from drivers.gm65 import GM65, GM65Error, NoModule, SetupRefused
-
-# Waiting for a module that is not there shall not take the tests seconds.
-gm65._START_MS = 200
-
-
-def build(on_state=None, power=False):
-    module = FakeModule()
-    uart = FakeUart(module)
-    return module, uart, GM65(uart, module if power else None, on_state)
-
-
-#: Zones as the first set-up left them; later modules start with them, which takes a tenth of the time.
-_set_up = []
-
-
-async def started(on_state=None):
-    module, uart, scanner = build(on_state)
-    if _set_up:
-        module.saved[:] = _set_up[0]
-        module.plug()
-    await scanner.start()
-    if not _set_up:
-        _set_up.append(bytes(module.saved))
-    return module, uart, scanner
-
-
-async def refused(scanner, kind):
-    try:
-        await scanner.start()
-    except GM65Error as e:
-        assert isinstance(e, kind), repr(e)
-        return str(e)
-    raise AssertionError("no error")
-
-
-async def read(scanner, limit_ms=3000):
-    return await asyncio.wait_for_ms(scanner.read(), limit_ms)
-
-
-async def nothing(task, wait_ms):
-    """A task goes on waiting."""
-    await asyncio.sleep_ms(wait_ms)
-    assert not task.done()
-
-
-async def test_set_up_from_the_factory():
-    module, uart, scanner = build()
-    await scanner.start()
-    z = module.zones
-    assert (uart.baud, module.baud, scanner.baud) == (115200, 115384, 115200)
-    assert z[0x00] & 0x43 == 0x01, "scan on command, no sound"
-    assert z[0x03] == 0x02 and z[0x06] == 0 and z[0x0E] & 4 == 0
-    assert z[0x0D] & 0x03 == 0 and z[0x0D] & 0x3C == 0x3C and z[0x0D] & 0x80, (
-        "UART, UTF-8, the rest as it was"
-    )
-    assert z[0x2C] & 0x0F == 1 and z[0x3F] & 1 == 1 and z[0x60] == 0x01
-    assert module.saves == 1 and module.saved == z
-    assert scanner.refused == [] and not module.scanning
-
-
-async def test_a_module_that_is_set_up_is_not_written_to():
-    module, uart, _ = await started()
-    module.writes.clear()
-    module.plug()
-    begun = time.ticks_ms()
-    again = GM65(uart)
-    await again.start()
-    assert module.writes == [] and module.saves == 0
-    assert time.ticks_diff(time.ticks_ms(), begun) < 700
-
-
-async def test_an_echoed_baud_change_and_a_lost_one():
-    module, _, scanner = build()
-    module.echo_baud = True
-    await scanner.start()
-    assert module.baud == 115384
-    module, uart, scanner = build()
-    plain = module._write
-
-    def losing(address, payload):
-        module.drop_replies += address == 0x2A
-        plain(address, payload)
-
-    module._write = losing
-    await scanner.start()
-    assert uart.baud == 115200 and module.baud == 115384
-
-
-async def test_a_module_that_stays_slow_still_reads():
-    module, uart, scanner = build()
-    module.stubborn = (0x2A,)
-    await scanner.start()
-    assert uart.baud == 9600 == scanner.baud
-    module.show(b"YM1:SLOW")
-    assert await read(scanner) == b"YM1:SLOW"
-
-
-async def test_57600_baud():
-    module, uart, scanner = build()
-    module.zones[0x2A:0x2C] = b"\x34\x00"
-    await scanner.start()
-    assert uart.baud == 115200 == scanner.baud
-
-
-async def test_stubborn_zones():
-    module, _, scanner = build()
-    module.stubborn = (0x2C,)
-    await scanner.start()
-    assert scanner.refused == [0x2C]
-    module.show(b"YM1:X")
-    assert await read(scanner) == b"YM1:X"
-    for zone in (0x00, 0x0D):
-        module, _, scanner = build()
-        module.stubborn = (zone,)
-        assert "%04X" % zone in await refused(scanner, SetupRefused)
-
-
-async def test_no_module():
-    module, _, scanner = build()
-    module.plugged = False
-    assert "115200" in await refused(scanner, NoModule)
-
-
-async def test_a_module_that_starts_slowly():
-    module, _, scanner = build()
-    module.start_ms = 2000
-    module.plug()
-    gm65._START_MS = 3_000
-    try:
-        await scanner.start()
-    finally:
-        gm65._START_MS = 200
-    assert module.zones[0x60] == 1 and module.saves == 1
-
-
-async def test_late_replies_are_not_taken_for_the_next():
-    # Every probe times out before its answer comes; the answers of the first ones must not shift the rest.
-    module, _, scanner = build()
-    module.latency_ms = 130
-    await scanner.start()
-    assert module.zones[0x0D] & 0x3F == 0x3C and module.zones[0x60] == 1 and module.zones[0x00] & 3 == 1
-    assert module.saved == module.zones and scanner.refused == []
+from drivers.gm65 import NoModule
 
 
 async def test_reads_a_code_and_rests():
@@ -173,7 +32,7 @@ async def test_text_right_behind_the_acknowledgement():
         module.show(b"YM1:%d" % number)  # decoded the moment the trigger comes
         begun = time.ticks_ms()
         assert await read(scanner) == b"YM1:%d" % number
-        assert time.ticks_diff(time.ticks_ms(), begun) < 60
+        assert time.ticks_diff(time.ticks_ms(), begun) < 120
     assert module.triggers == triggers + 20
 
 
@@ -404,4 +263,4 @@ async def test_the_loop_lives_on():
     module.show(b"YM1:" + b"B" * 3000)
     await read(scanner)
     ticker.cancel()
-    assert worst < 50, worst
+    assert worst < 100, worst
