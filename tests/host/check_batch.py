@@ -79,4 +79,5 @@ def main(path):
             print(json.dumps(answer(json.loads(line))))
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -16,4 +16,5 @@ def main(path):
             print(1 if p256.verify(public_key, digest, signature) else 0)
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

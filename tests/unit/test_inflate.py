@@ -55,6 +55,7 @@ def test_truncated():
 
 def test_trailing_bytes():
     assert refused(PACKED + b"\0")
+    assert refused(PACKED + PACKED[-4:])
 
 
 def test_any_bit_changed():

@@ -69,7 +69,10 @@ def test_public_keys_are_checked():
     p256.check_public_key(PUBLIC)
     p256.check_public_key(GENERATOR)
     off = PUBLIC[:-1] + bytes([PUBLIC[-1] ^ 1])
-    beyond = number(p256.P) + PUBLIC[32:]
+    # The curve has a point with x = 0; P for x is the same point in a form that is not allowed.
+    root = pow(p256.B, (p256.P + 1) // 4, p256.P)
+    p256.check_public_key(bytes(32) + number(root))
+    beyond = number(p256.P) + number(root)
     for key in (off, beyond, PUBLIC[:32] + b"\xff" * 32, bytes(64), b"", PUBLIC[:63], b"\x04" + PUBLIC):
         try:
             p256.check_public_key(key)

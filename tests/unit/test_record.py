@@ -122,11 +122,15 @@ def test_bytes_that_are_no_record():
 
 def test_too_long():
     fields = changed(record.PLACE, "x" * 96)
-    fields.update({record.CHECKER: "y" * 48, record.CTI: bytes(32)})
+    fields.update({record.CHECKER: "y" * 48, record.CTI: bytes(32), record.DEVICE: "d" * 32})
     assert len(record.encode(fields)) < record.MAX_BYTES
-    padded = cbor.dumps(fields) + bytes(400)
+    fields[record.REASONS] = [77] * 24
+    data = record.encode(fields)
+    # The same record with its numbers written long.
+    longer = data.replace(b"\x18\x4d", b"\x1b" + bytes(7) + b"\x4d")
+    assert len(longer) > record.MAX_BYTES and cbor.loads(longer) == fields
     try:
-        record.decode(padded)
+        record.decode(longer)
     except record.RecordError:
         return
     assert False
