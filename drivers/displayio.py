@@ -68,7 +68,7 @@ class Display:
     first. One band of `band_rows` full rows is kept; it is the only large buffer.
     """
 
-    def __init__(self, panel: "Panel", width: int = 240, height: int = 320, band_rows: int = 40) -> None:
+    def __init__(self, panel: "Panel", width: int = 240, height: int = 320, band_rows: int = 20) -> None:
         self.width = width
         self.height = height
         self._panel = panel
@@ -99,7 +99,7 @@ class Display:
             self._send(area, plan)
         self._full = False
         for grid, _, _ in plan.grids:
-            grid._bitmap._dirty = None
+            grid.bitmap._dirty = None
         return True
 
     def _send(self, area: "Area", plan: Plan) -> None:

@@ -22,10 +22,11 @@ class Plan:
 class Layer:
     """What a group can hold."""
 
+    hidden = False
+
     def __init__(self, x: int, y: int) -> None:
         self.x = x
         self.y = y
-        self.hidden = False
 
     def _collect(self, x: int, y: int, scale: int, visible: bool, plan: Plan) -> None:
         """Put what is drawn, and the rectangles that changed, into the plan."""
@@ -37,7 +38,22 @@ class Layer:
 
 
 class TileGrid(Layer):
-    """A grid of tiles cut from one bitmap; most often a single tile, the whole bitmap."""
+    """A grid of tiles cut from one bitmap; most often a single tile, the whole bitmap.
+
+    `transpose_xy` swaps rows and columns after the flips; with one flip it makes a quarter turn. All
+    attributes may be set at any time, another bitmap must have the size of the one before.
+    """
+
+    flip_x = False
+    flip_y = False
+    transpose_xy = False
+    #: The tile numbers; a grid whose tiles are all the first has none.
+    _tiles: "bytearray | None" = None
+    #: The part in which tiles have changed.
+    _part: "Area | None" = None
+    #: Where it stands on the display (four numbers) and what it looked like there, None while it is not
+    #: shown.
+    _shown: "tuple[int, int, int, int, Bitmap, Palette, int] | None" = None
 
     def __init__(
         self,
@@ -61,74 +77,16 @@ class TileGrid(Layer):
             raise ValueError("tile height must exactly divide bitmap height")
         self.width = width
         self.height = height
-        self._bitmap = bitmap
-        self._shader = pixel_shader
-        self._per_row = bitmap.width // self.tile_width
-        self._count = self._per_row * (bitmap.height // self.tile_height)
-        if not 0 <= default_tile < min(self._count, 256):
+        self.bitmap = bitmap
+        self.pixel_shader = pixel_shader
+        if default_tile:
+            self._check(default_tile)
+            self._tiles = bytearray(bytes((default_tile,)) * (width * height))
+
+    def _check(self, tile: int) -> None:
+        tiles = self.bitmap.width // self.tile_width * (self.bitmap.height // self.tile_height)
+        if not 0 <= tile < min(tiles, 256):
             raise ValueError("tile index out of bounds")
-        self._tiles = bytearray(bytes((default_tile,)) * (width * height))
-        self._flips = (False, False, False)
-        #: Where it stands on the display, None while it does not.
-        self._shown: "Area | None" = None
-        self._full = True
-        self._part: "Area | None" = None
-        self._version = -1
-
-    @property
-    def bitmap(self) -> Bitmap:
-        """The bitmap; another one must have the same size."""
-        return self._bitmap
-
-    @bitmap.setter
-    def bitmap(self, bitmap: Bitmap) -> None:
-        if (bitmap.width, bitmap.height) != (self._bitmap.width, self._bitmap.height):
-            raise ValueError("new bitmap must be same size as old bitmap")
-        self._bitmap = bitmap
-        self._full = True
-
-    @property
-    def pixel_shader(self) -> Palette:
-        """The palette."""
-        return self._shader
-
-    @pixel_shader.setter
-    def pixel_shader(self, palette: Palette) -> None:
-        self._shader = palette
-        self._full = True
-
-    def _flip(self, which: int, value: bool) -> None:
-        flips = list(self._flips)
-        flips[which] = value
-        self._flips = (flips[0], flips[1], flips[2])
-        self._full = True
-
-    @property
-    def flip_x(self) -> bool:
-        """Left and right swapped."""
-        return self._flips[0]
-
-    @flip_x.setter
-    def flip_x(self, value: bool) -> None:
-        self._flip(0, value)
-
-    @property
-    def flip_y(self) -> bool:
-        """Top and bottom swapped."""
-        return self._flips[1]
-
-    @flip_y.setter
-    def flip_y(self, value: bool) -> None:
-        self._flip(1, value)
-
-    @property
-    def transpose_xy(self) -> bool:
-        """Rows and columns swapped, after the flips; with one flip, a quarter turn."""
-        return self._flips[2]
-
-    @transpose_xy.setter
-    def transpose_xy(self, value: bool) -> None:
-        self._flip(2, value)
 
     def contains(self, touch_tuple: "tuple[int, ...]") -> bool:
         """Whether a point, in the coordinates of the group it is in, lies on the grid."""
@@ -146,13 +104,15 @@ class TileGrid(Layer):
 
     def __getitem__(self, index: "int | tuple[int, int]") -> int:
         """The index of the tile at (x, y) or at a running index."""
-        return self._tiles[self._place(index)]
+        place = self._place(index)
+        return self._tiles[place] if self._tiles else 0
 
     def __setitem__(self, index: "int | tuple[int, int]", tile: int) -> None:
         """Put a tile at (x, y) or at a running index."""
         place = self._place(index)
-        if not 0 <= tile < min(self._count, 256):
-            raise ValueError("tile index out of bounds")
+        self._check(tile)
+        if self._tiles is None:
+            self._tiles = bytearray(self.width * self.height)
         if self._tiles[place] != tile:
             self._tiles[place] = tile
             x = place % self.width * self.tile_width
@@ -163,57 +123,60 @@ class TileGrid(Layer):
     def _size(self) -> "tuple[int, int]":
         """Width and height as shown, before scale."""
         w, h = self.width * self.tile_width, self.height * self.tile_height
-        return (h, w) if self._flips[2] else (w, h)
+        return (h, w) if self.transpose_xy else (w, h)
 
     def _leave(self, gone: "list[Area]") -> None:
         if self._shown:
-            gone.append(self._shown)
+            gone.append(self._shown[:4])
             self._shown = None
 
     def _collect(self, x: int, y: int, scale: int, visible: bool, plan: Plan) -> None:
         if self.hidden or not visible:
-            if self._shown:
-                plan.dirty.append(self._shown)
-                self._shown = None
+            self._leave(plan.dirty)
             return
         w, h = self._size()
         x += self.x * scale
         y += self.y * scale
         area = (x, y, x + w * scale, y + h * scale)
-        bitmap = self._bitmap
-        if self._shown != area:
-            if self._shown:
-                plan.dirty.append(self._shown)
+        bitmap, shader = self.bitmap, self.pixel_shader
+        flips = self.flip_x | self.flip_y << 1 | self.transpose_xy << 2
+        shown = area + (bitmap, shader, shader._version << 3 | flips)
+        if self._shown != shown:
+            if self._shown and self._shown[:4] != area:
+                plan.dirty.append(self._shown[:4])
             plan.dirty.append(area)
-            self._shown = area
-        elif self._full or self._version != self._shader._version:
-            plan.dirty.append(area)
-        elif bitmap._dirty or self._part:
-            if self._flips != (False, False, False) or (bitmap._dirty and self._count > 1):
-                plan.dirty.append(area)
-            else:
-                for part in (bitmap._dirty, self._part):
-                    if part:
+            self._shown = shown
+        else:
+            one = not flips and bitmap.width == self.tile_width and bitmap.height == self.tile_height
+            for part in (bitmap._dirty, self._part):
+                if part:
+                    # What changed in a bitmap of many tiles can show anywhere.
+                    if one or (part is self._part and not flips):
                         x1, y1, x2, y2 = part
-                        plan.dirty.append((x + x1 * scale, y + y1 * scale, x + x2 * scale, y + y2 * scale))
-        self._full = False
+                        part = (x + x1 * scale, y + y1 * scale, x + x2 * scale, y + y2 * scale)
+                    else:
+                        part = area
+                    plan.dirty.append(part)
         self._part = None
-        self._version = self._shader._version
         plan.grids.append((self, area, scale))
 
     def _draw(self, band: framebuf.FrameBuffer, area: "Area", clip: "Area", scale: int) -> None:
         """Draw the part inside `clip`; pixel (0, 0) of the band is the upper left corner of `clip`."""
-        bitmap = self._bitmap
+        bitmap = self.bitmap
         x, y = area[0] - clip[0], area[1] - clip[1]
         if bitmap._canvas is None:
-            color = self._shader._color(bitmap._plain)
+            color = self.pixel_shader._color(bitmap._plain)
             if color >= 0:
                 band.fill_rect(x, y, area[2] - area[0], area[3] - area[1], color)
             return
-        row, key = self._shader._lookup(bitmap.bits_per_value)
-        if scale > 1 or self._flips != (False, False, False):
+        row, key = self.pixel_shader._lookup(bitmap.bits_per_value)
+        if scale > 1 or self.flip_x or self.flip_y or self.transpose_xy:
             self._draw_pixels(band, row, key, (x, y), clip, scale)
-        elif self._count == 1 and len(self._tiles) == 1:
+        elif (
+            self.width * self.height == 1
+            and bitmap.width == self.tile_width
+            and bitmap.height == self.tile_height
+        ):
             band.blit(bitmap._canvas, x, y, key, row)
         else:
             self._draw_tiles(band, row, key, (x, y), clip)
@@ -227,20 +190,22 @@ class TileGrid(Layer):
         clip: "Area",
     ) -> None:
         """Draw tile by tile, each as a framebuf that looks into the bitmap."""
-        bitmap = self._bitmap
+        bitmap = self.bitmap
         w, h = self.tile_width, self.tile_height
         per_byte = 8 // bitmap.bits_per_value
         stride = (bitmap.width + per_byte - 1) // per_byte * per_byte
-        if self._per_row > 1 and w % per_byte:
+        per_row = bitmap.width // w
+        if per_row > 1 and w % per_byte:
             self._draw_pixels(band, row, key, at, clip, 1)
             return
         pixels = memoryview(bitmap._buffer)
-        for place, tile in enumerate(self._tiles):
+        for place in range(self.width * self.height):
+            tile = self._tiles[place] if self._tiles else 0
             x = at[0] + place % self.width * w
             y = at[1] + place // self.width * h
             if x + w <= 0 or y + h <= 0 or x >= clip[2] - clip[0] or y >= clip[3] - clip[1]:
                 continue
-            start = (tile // self._per_row * h * stride + tile % self._per_row * w) // per_byte
+            start = (tile // per_row * h * stride + tile % per_row * w) // per_byte
             source = framebuf.FrameBuffer(pixels[start:], w, h, FORMATS[bitmap.bits_per_value], stride)
             band.blit(source, x, y, key, row)
 
@@ -275,15 +240,16 @@ class TileGrid(Layer):
 
     def _value(self, x: int, y: int) -> int:
         """The value at a point as shown, before scale."""
-        if self._flips[2]:
+        if self.transpose_xy:
             x, y = y, x
-        if self._flips[0]:
+        if self.flip_x:
             x = self.width * self.tile_width - 1 - x
-        if self._flips[1]:
+        if self.flip_y:
             y = self.height * self.tile_height - 1 - y
         w, h = self.tile_width, self.tile_height
-        tile = self._tiles[y // h * self.width + x // w]
-        return self._bitmap[tile % self._per_row * w + x % w, tile // self._per_row * h + y % h]
+        tile = self._tiles[y // h * self.width + x // w] if self._tiles else 0
+        per_row = self.bitmap.width // w
+        return self.bitmap[tile % per_row * w + x % w, tile // per_row * h + y % h]
 
 
 class Group(Layer):

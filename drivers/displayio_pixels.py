@@ -39,6 +39,11 @@ class Bitmap:
     Takes memory for its pixels only once they differ: a filled rectangle costs a few words.
     """
 
+    #: The one value of all pixels while there is no canvas.
+    _plain = 0
+    _canvas: "framebuf.FrameBuffer | None" = None
+    _buffer: bytearray
+
     def __init__(self, width: int, height: int, value_count: int) -> None:
         if width < 1 or height < 1:
             raise ValueError("width and height must be at least 1")
@@ -51,10 +56,6 @@ class Bitmap:
         self.height = height
         self.bits_per_value = bits
         self._values = value_count
-        #: The one value of all pixels while there is no canvas.
-        self._plain = 0
-        self._canvas: "framebuf.FrameBuffer | None" = None
-        self._buffer = bytearray(0)
         self._dirty: "Area | None" = (0, 0, width, height)
 
     def canvas(self) -> framebuf.FrameBuffer:
@@ -115,15 +116,17 @@ class Bitmap:
 class Palette:
     """Maps values to colours 0xRRGGBB; single values can be transparent."""
 
+    #: Bit n is set where value n is transparent.
+    _clear = 0
+    _version = 0
+    _cached_bits = 0
+    _cached: "tuple[framebuf.FrameBuffer, int] | None" = None
+
     def __init__(self, color_count: int, *, dither: bool = False) -> None:
         if not 1 <= color_count <= 256:
             raise ValueError("color_count must be 1-256")
         self.dither = dither
         self._colors = [0] * color_count
-        self._clear = [False] * color_count
-        self._version = 0
-        self._cached_bits = 0
-        self._cached: "tuple[framebuf.FrameBuffer, int] | None" = None
 
     def __len__(self) -> int:
         """Number of colours."""
@@ -146,17 +149,17 @@ class Palette:
 
     def make_transparent(self, index: int) -> None:
         """Let what lies below show through at this value."""
-        self._clear[index] = True
+        self._clear |= 1 << index
         self._touch()
 
     def make_opaque(self, index: int) -> None:
         """Undo `make_transparent`."""
-        self._clear[index] = False
+        self._clear &= ~(1 << index)
         self._touch()
 
     def is_transparent(self, index: int) -> bool:
         """Whether this value lets show through what lies below."""
-        return self._clear[index]
+        return bool(self._clear >> index & 1)
 
     def _touch(self) -> None:
         self._version += 1
@@ -164,7 +167,7 @@ class Palette:
 
     def _color(self, value: int) -> int:
         """The byte-swapped colour of a value, -1 where it is transparent or has none."""
-        if value >= len(self._colors) or self._clear[value]:
+        if value >= len(self._colors) or self._clear >> value & 1:
             return -1
         return _swapped_rgb565(self._colors[value])
 

@@ -11,31 +11,30 @@ if False:
     from machine import PWM, SPI, Pin
 
 _SLEEP_IN = 0x10
-_SLEEP_OUT = 0x11
 _DISPLAY_OFF = 0x28
 _DISPLAY_ON = 0x29
 _COLUMNS = 0x2A
 _ROWS = 0x2B
 _WRITE = 0x2C
 
-#: Command, parameters, wait afterwards in ms.
+#: Per command: its byte, the number of parameters (plus 0x80 where a wait follows), parameters, wait in ms.
 _START = (
-    (_SLEEP_OUT, b"", 120),
-    (0x13, b"", 0),  # normal mode: the whole panel
-    (0x36, b"\x00", 0),  # top to bottom, left to right, RGB
-    (0x3A, b"\x55", 10),  # 16 bits per pixel
-    (0xB2, b"\x0c\x0c\x00\x33\x33", 0),  # porches
-    (0xB7, b"\x35", 0),  # gate voltages
-    (0xBB, b"\x28", 0),  # VCOM
-    (0xC0, b"\x0c", 0),  # LCM control
-    (0xC2, b"\x01\xff", 0),  # VDV and VRH by command
-    (0xC3, b"\x10", 0),  # VRH
-    (0xC4, b"\x20", 0),  # VDV
-    (0xC6, b"\x0f", 0),  # 60 frames per second
-    (0xD0, b"\xa4\xa1", 0),  # supply voltages
-    (0xE0, b"\xd0\x00\x02\x07\x0a\x28\x32\x44\x42\x06\x0e\x12\x14\x17", 0),  # gamma, positive
-    (0xE1, b"\xd0\x00\x02\x07\x0a\x28\x31\x54\x47\x0e\x1c\x17\x1b\x1e", 0),  # gamma, negative
-    (0x21, b"", 0),  # inversion on: IPS panels show negatives without it
+    b"\x11\x80\x78"  # sleep out, 120 ms
+    b"\x13\x00"  # normal mode: the whole panel
+    b"\x36\x01\x00"  # top to bottom, left to right, RGB
+    b"\x3a\x81\x55\x0a"  # 16 bits per pixel, 10 ms
+    b"\xb2\x05\x0c\x0c\x00\x33\x33"  # porches
+    b"\xb7\x01\x35"  # gate voltages
+    b"\xbb\x01\x28"  # VCOM
+    b"\xc0\x01\x0c"  # LCM control
+    b"\xc2\x02\x01\xff"  # VDV and VRH by command
+    b"\xc3\x01\x10"  # VRH
+    b"\xc4\x01\x20"  # VDV
+    b"\xc6\x01\x0f"  # 60 frames per second
+    b"\xd0\x02\xa4\xa1"  # supply voltages
+    b"\xe0\x0e\xd0\x00\x02\x07\x0a\x28\x32\x44\x42\x06\x0e\x12\x14\x17"  # gamma, positive
+    b"\xe1\x0e\xd0\x00\x02\x07\x0a\x28\x31\x54\x47\x0e\x1c\x17\x1b\x1e"  # gamma, negative
+    b"\x21\x00"  # inversion on: IPS panels show negatives without it
 )
 
 
@@ -60,10 +59,14 @@ class ST7789:
         await asyncio.sleep_ms(10)
         self._reset.value(1)
         await asyncio.sleep_ms(120)
-        for command, parameters, wait_ms in _START:
-            self._command(command, parameters)
-            if wait_ms:
-                await asyncio.sleep_ms(wait_ms)
+        at = 0
+        while at < len(_START):
+            end = at + 2 + (_START[at + 1] & 0x7F)
+            self._command(_START[at], _START[at + 2 : end])
+            if _START[at + 1] & 0x80:
+                await asyncio.sleep_ms(_START[end])
+                end += 1
+            at = end
         black = bytes(480)
         self._window(0, 0, 240, 320)
         self._select(1)

@@ -13,20 +13,38 @@ import struct
 import framebuf
 
 from drivers.displayio import Bitmap
+from firmware.ui.texts import Texts
 
 if False:
     from io import BufferedReader
 
-    #: Drawable cell, advance, left, top.
-    Glyph = tuple[framebuf.FrameBuffer, int, int, int]
-
-ELLIPSIS = "…"
+ELLIPSIS = "\u2026"
+_SPACE = 0x20
+#: Marks that must not begin a line.
+_CLOSING = (0xFF0C, 0x3002, 0xFF1B, 0xFF1A, 0x3001, 0xFF01, 0xFF1F)
 _HEADER = 264
 _PAGE = 512
 
 
 class AssetError(Exception):
     """An asset file is missing or is not one."""
+
+
+def code_points(text: str) -> "list[int]":
+    """The code points of a text.
+
+    MicroPython keeps every character that a loop over a string or an index into it has met, for ever: with
+    enough names that would fill the memory. Slices and bytes leave nothing behind.
+    """
+    points: "list[int]" = []
+    for byte in text.encode():
+        if byte < 0x80:
+            points.append(byte)
+        elif byte >= 0xC0:
+            points.append(byte & (0x1F if byte < 0xE0 else 0x0F if byte < 0xF0 else 0x07))
+        else:
+            points[-1] = points[-1] << 6 | byte & 0x3F
+    return points
 
 
 def _open(path: str, magic: bytes) -> "tuple[BufferedReader, bytes]":
@@ -58,22 +76,23 @@ class Font:
         self.height = rest[2]
         self._pages = rest[4:]
         self._start = _HEADER + _PAGE * max(self._pages)
-        self._record = 4 + self.size * self.size // 4
-        #: Character -> glyph; `_recent` holds the same characters, the longest unused first.
-        self._known: "dict[str, Glyph]" = {}
-        self._recent: "list[str]" = []
-        self._slots = slots
+        self._cell = self.size * self.size // 4
+        #: The glyphs in the slots as they are in the file, and the code of the character in each.
+        self._slots = memoryview(bytearray(slots * (self._cell + 4)))
+        self._codes = [-1] * slots
+        #: Numbers of the slots, the longest unused first.
+        self._order = list(range(slots))
 
     def width(self, text: str) -> int:
         """Width of a text in pixels."""
-        return sum([self._glyph(char)[1] for char in text])
+        return sum([self._advance(code) for code in code_points(text)])
 
     def fit(self, text: str, width: int) -> str:
         """The text, or as much of its beginning as fits with an ellipsis."""
-        room = width - self._glyph(ELLIPSIS)[1]
+        room = width - self._advance(ord(ELLIPSIS))
         used = kept = 0
-        for i, char in enumerate(text):
-            used += self._glyph(char)[1]
+        for i, code in enumerate(code_points(text)):
+            used += self._advance(code)
             if used <= room:
                 kept = i + 1
             elif used > width:
@@ -100,39 +119,49 @@ class Font:
         """How many characters of a text go on the first line; at least one."""
         used = 0
         best = 0
-        for i, char in enumerate(text):
-            used += self._glyph(char)[1]
+        points = code_points(text)
+        for i, code in enumerate(points):
+            used += self._advance(code)
             if used > width:
                 return best or max(1, i)
-            following = text[i + 1 : i + 2]
-            if char == " " or following == " " or (ord(char) > 0x2E7F and following not in "，。；：、？！"):
+            following = points[i + 1] if i + 1 < len(points) else _SPACE
+            if _SPACE in (code, following) or (code > 0x2E7F and following not in _CLOSING):
                 best = i + 1
-        return len(text)
+        return len(points)
 
     def draw(self, bitmap: Bitmap, text: str, x: int, y: int) -> None:
         """Draw a text into a bitmap of 4 values with the line's upper left corner at a point; cut at the
         edges."""
         canvas = bitmap.canvas()
         end = x
-        for char in text:
-            cell, advance, left, top = self._glyph(char)
-            canvas.blit(cell, end + left, y + top, 0)
+        for code in code_points(text):
+            glyph = self._glyph(code)
+            advance, left, top = struct.unpack_from(">bbb", glyph, self._cell)
+            canvas.blit((glyph, self.size, self.size, framebuf.GS2_HMSB), end + left, y + top, 0)
             end += advance
         bitmap.dirty(max(0, x), max(0, y), min(bitmap.width, end), min(bitmap.height, y + self.height))
 
-    def _glyph(self, char: str) -> "Glyph":
-        """The glyph of a character, from a slot or from the file."""
-        glyph = self._known.get(char)
-        if glyph is not None:
-            if self._recent[-1] != char:
-                self._recent.remove(char)
-                self._recent.append(char)
-            return glyph
-        if len(self._recent) >= self._slots:
-            del self._known[self._recent.pop(0)]
-        glyph = self._read(self._number(ord(char)))
-        self._known[char] = glyph
-        self._recent.append(char)
+    def _advance(self, code: int) -> int:
+        """Width of a character in pixels."""
+        return self._glyph(code)[self._cell]
+
+    def _glyph(self, code: int) -> memoryview:
+        """The glyph of a character: pixels, advance, left, top. Good until as many others as there are
+        slots."""
+        order = self._order
+        size = self._cell + 4
+        if code in self._codes:
+            slot = self._codes.index(code)
+            order.remove(slot)
+            order.append(slot)
+            return self._slots[slot * size : (slot + 1) * size]
+        slot = order.pop(0)
+        order.append(slot)
+        self._codes[slot] = code
+        glyph = self._slots[slot * size : (slot + 1) * size]
+        self._file.seek(self._start + self._number(code) * size)
+        if self._file.readinto(glyph) != size:
+            glyph[:] = bytes(size)
         return glyph
 
     def _number(self, code: int) -> int:
@@ -144,15 +173,6 @@ class Font:
         pair = self._file.read(2)
         number = pair[0] << 8 | pair[1] if len(pair) == 2 else 0
         return number if number < self._glyphs else 0
-
-    def _read(self, number: int) -> "Glyph":
-        """One glyph from the file; an empty one where the file ends early."""
-        self._file.seek(self._start + number * self._record)
-        record = bytearray(self._record)
-        self._file.readinto(record)
-        advance, left, top = struct.unpack(">bbb", record)
-        cell = framebuf.FrameBuffer(memoryview(record)[4:], self.size, self.size, framebuf.GS2_HMSB)
-        return cell, advance, left, top
 
 
 class Pictures:
@@ -196,10 +216,13 @@ class Pictures:
 
 
 class Fonts:
-    """All assets of a directory: `small` for details, `large` for what is read at arm's length,
-    `pictures`."""
+    """All assets of a directory: `small` is for details, `large` for what is read at arm's length.
+
+    A slot of the fonts takes about 0.2 kB; there are enough for the longest line and the digits that tick.
+    """
 
     def __init__(self, directory: str) -> None:
-        self.small = Font(directory + "/text16.bin", 64)
-        self.large = Font(directory + "/text24.bin", 32)
+        self.small = Font(directory + "/text16.bin", 32)
+        self.large = Font(directory + "/text24.bin", 20)
         self.pictures = Pictures(directory + "/pictures.bin")
+        self.texts = Texts(_open(directory + "/texts.bin", b"YT1")[0])

@@ -30,26 +30,27 @@ class Screens:
     def __init__(self, display: "Display", fonts: "Fonts", language: str) -> None:
         self._display = display
         self._fonts = fonts
-        self._language = language
         self._root = Group()
         display.root_group = self._root
         self._view: "View | None" = None
+        self.language = language
 
     @property
     def language(self) -> str:
         """Language of the texts, "zh" or "en"."""
-        return self._language
+        return self._fonts.texts.language
 
     @language.setter
     def language(self, language: str) -> None:
-        self._language = texts.EN if language == texts.EN else texts.ZH
-        self._view = None
+        self._fonts.texts.language = texts.EN if language == texts.EN else texts.ZH
+        self._clear()
 
     def self_test(self, rows: "list[tuple[str, int]]") -> None:
         """Rows of (text id of the chip, state): 0 running, 1 good, 2 failed."""
         view = self._view
         if not isinstance(view, views.SelfTest):
-            view = views.SelfTest(self._fonts, self._language)
+            self._clear()
+            view = views.SelfTest(self._fonts)
         view.set(rows)
         self._show(view, None)
 
@@ -68,17 +69,20 @@ class Screens:
         are."""
         view = self._view
         if not isinstance(view, views.Idle):
-            view = views.Idle(self._fonts, self._language)
+            self._clear()
+            view = views.Idle(self._fonts)
         view.set(count, pending, online, trust_age_s, clock_text, warnings, key_labels)
         self._show(view, bar)
 
     def checking(self, bar: Bar) -> None:
         """A code is being verified."""
-        self._show(views.Checking(self._fonts, self._language), bar)
+        self._clear()
+        self._show(views.Checking(self._fonts), bar)
 
     def id_check(self, bar: Bar, name: str, id_tail: str) -> None:
         """Ask whether the tail of the ID is the same: no / - / yes."""
-        self._show(views.IdCheck(self._fonts, self._language, name, id_tail), bar)
+        self._clear()
+        self._show(views.IdCheck(self._fonts, name, id_tail), bar)
 
     def measure(
         self,
@@ -100,10 +104,10 @@ class Screens:
         """
         view = self._view
         if not isinstance(view, views.Measure) or view.ask_mask != ask_mask:
-            view = views.Measure(self._fonts, self._language, ask_mask)
-        headline = texts.text(headline_text_id, self._language)
-        hint = texts.text(hint_text_id, self._language)
-        view.set(headline, views.person_text(name, id_tail), party, body_centi_c, progress, hint, mask)
+            self._clear()
+            view = views.Measure(self._fonts, ask_mask)
+        headline, hint = view.text(headline_text_id), view.text(hint_text_id)
+        view.set(headline, views.joined((name, id_tail), " ··"), party, body_centi_c, progress, hint, mask)
         self._show(view, bar)
 
     def verdict(
@@ -117,9 +121,10 @@ class Screens:
         test_age_days: "int | None",
     ) -> None:
         """One person's verdict, with the first reason that leads to it."""
-        person = views.person_text(name, id_tail)
+        person = views.joined((name, id_tail), " ··")
+        self._clear()
         self._show(
-            views.Verdict(self._fonts, self._language, verdict, reasons, person, body_centi_c, test_age_days),
+            views.Verdict(self._fonts, verdict, reasons, person, body_centi_c, test_age_days),
             bar,
         )
 
@@ -131,27 +136,33 @@ class Screens:
 
     def party(self, bar: Bar, members: "list[Member]", verdict: int) -> None:
         """The verdicts of up to six people on one code, as (name, verdict, body temperature, reason)."""
-        self._show(views.Party(self._fonts, self._language, members, verdict), bar)
+        self._clear()
+        self._show(views.Party(self._fonts, members, verdict), bar)
 
     def notice(self, bar: Bar, text_id: str) -> None:
         """A remark that is no verdict."""
-        self._show(views.Notice(self._fonts, self._language, text_id), bar)
+        self._clear()
+        self._show(views.Notice(self._fonts, text_id), bar)
+
+    def _clear(self) -> None:
+        """Let go of the view that shows, before the next is built: there is no memory for two of them."""
+        self._view = None
+        while self._root:
+            self._root.pop()
 
     def _show(self, view: "View", bar: "Bar | None") -> None:
-        """Put a view on the display, in place of the one that shows."""
+        """Put a view on the display."""
         if bar is None:
             view.bar.set("Yima 一码", "", "", None)
         else:
             direction = ("dir_in", "dir_out", "")[bar.direction]
             view.bar.set(
-                texts.text("scene_" + bar.scene, self._language),
+                view.text("scene_" + bar.scene),
                 bar.place,
-                texts.text(direction, self._language) if direction else "",
+                view.text(direction) if direction else "",
                 bar.battery_percent,
             )
         self._view = view
-        if len(self._root) == 0:
+        if not self._root:
             self._root.append(view.group)
-        elif self._root[0] is not view.group:
-            self._root[0] = view.group
         self._display.refresh()

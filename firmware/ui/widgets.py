@@ -11,6 +11,8 @@ BAR_HEIGHT = 24
 KEYS_HEIGHT = 36
 KEYS_Y = HEIGHT - KEYS_HEIGHT
 MARGIN = 6
+KEY_ROOM = 76
+LOW_BATTERY_PERCENT = 15
 
 WHITE = 0xF4F7F9
 GROUND = 0x0C1014
@@ -39,43 +41,62 @@ def mix(a: int, b: int, part: int, parts: int) -> int:
     return color
 
 
-def ramp(ground: int, ink: int) -> Palette:
-    """Four values of antialiased text or a large shape; the lowest lets the ground show through."""
-    palette = Palette(4)
-    for value in range(4):
-        palette[value] = mix(ground, ink, value, 3)
-    palette.make_transparent(0)
-    return palette
+class Inks:
+    """The palettes of one view; the same colours give the same palette."""
+
+    def __init__(self) -> None:
+        self._made: "dict[tuple[int, ...], Palette]" = {}
+
+    def _make(self, kind: int, colors: "tuple[int, ...]", transparent: bool) -> Palette:
+        key = (kind,) + colors
+        palette = self._made.get(key)
+        if palette is None:
+            palette = self._made[key] = Palette(len(colors))
+            for value, color in enumerate(colors):
+                palette[value] = color
+            if transparent:
+                palette.make_transparent(0)
+        return palette
+
+    def plain(self, *colors: int) -> Palette:
+        """A value for each colour."""
+        return self._make(0, colors, False)
+
+    def text(self, ground: int, ink: int) -> Palette:
+        """Four values of antialiased text or a large shape; the lowest lets the ground show through."""
+        return self._make(1, (ground, mix(ground, ink, 1, 3), mix(ground, ink, 2, 3), ink), True)
+
+    def shape(self, ground: int, shape: int, sign: int) -> Palette:
+        """Sixteen values of a small shape: 0 ground, 8 shape, 15 sign; the lowest lets the ground show
+        through."""
+        colors = [mix(ground, shape, value, 8) for value in range(8)]
+        colors += [mix(shape, sign, value, 7) for value in range(8)]
+        return self._make(2, tuple(colors), True)
 
 
-def shape_ramp(ground: int, shape: int, sign: int) -> Palette:
-    """Sixteen values of a small shape: 0 ground, 8 shape, 15 sign."""
-    palette = Palette(16)
-    for value in range(16):
-        palette[value] = mix(ground, shape, value, 8) if value <= 8 else mix(shape, sign, value - 8, 7)
-    palette.make_transparent(0)
-    return palette
-
-
-def box(x: int, y: int, width: int, height: int, color: int) -> TileGrid:
+def box(inks: Inks, x: int, y: int, width: int, height: int, color: int) -> TileGrid:
     """A filled rectangle."""
-    palette = Palette(1)
-    palette[0] = color
-    return TileGrid(Bitmap(width, height, 1), pixel_shader=palette, x=x, y=y)
+    return TileGrid(Bitmap(width, height, 1), pixel_shader=inks.plain(color), x=x, y=y)
+
+
+def line(font: "Font", x: int, y: int, room: int, palette: Palette, align: int, text: str) -> TileGrid:
+    """A line of text that never changes, cut with an ellipsis where there is no room for it."""
+    text = font.fit(text, room)
+    width = max(1, font.width(text))
+    bitmap = Bitmap(width, font.height, 4)
+    font.draw(bitmap, text, 0, 0)
+    return TileGrid(bitmap, pixel_shader=palette, x=x + (room - width) * align // 2, y=y)
 
 
 class Label:
-    """One line of text with fixed room; what does not fit is cut with an ellipsis."""
+    """A line of text that changes; what does not fit its room is cut with an ellipsis."""
 
-    def __init__(
-        self, font: "Font", x: int, y: int, width: int, palette: Palette, align: int = LEFT, text: str = ""
-    ) -> None:
+    def __init__(self, font: "Font", x: int, y: int, room: int, palette: Palette, align: int) -> None:
         self._font = font
         self._align = align
         self._text = ""
-        self._bitmap = Bitmap(width, font.height, 4)
+        self._bitmap = Bitmap(room, font.height, 4)
         self.grid = TileGrid(self._bitmap, pixel_shader=palette, x=x, y=y)
-        self.set(text)
 
     def set(self, text: str) -> None:
         """Show another text; the same one costs nothing."""
@@ -84,10 +105,10 @@ class Label:
         if self._text:
             self._bitmap.fill(0)
         self._text = text
-        width = self._bitmap.width
-        text = self._font.fit(text, width)
-        room = width - self._font.width(text)
-        self._font.draw(self._bitmap, text, room * self._align // 2, 0)
+        if text:
+            room = self._bitmap.width
+            text = self._font.fit(text, room)
+            self._font.draw(self._bitmap, text, (room - self._font.width(text)) * self._align // 2, 0)
 
 
 class Digits:
@@ -97,28 +118,26 @@ class Digits:
         self.group = Group(x=x, y=y)
         self._pictures = pictures
         self._palette = palette
-        self._text = ""
+        self._chars: "list[str]" = []
         self._cells: "list[TileGrid]" = []
 
-    def color(self, ground: int, ink: int) -> None:
-        """Show the digits in another colour."""
-        if self._palette[3] != ink:
-            for value in range(1, 4):
-                self._palette[value] = mix(ground, ink, value, 3)
-
-    def set(self, text: str) -> int:
+    def set(self, text: str, palette: "Palette | None" = None) -> int:
         """Show digits, ``.``, ``-`` or ``X``; anything else is left out. Returns the width in pixels."""
-        text = "".join([c for c in text if c in "0123456789.-X"])
+        # Slices, not single characters: see firmware.ui.fonts.code_points.
+        chars = [text[i : i + 1] for i in range(len(text))]
+        chars = [char for char in chars if char in "0123456789.-X"]
+        if palette is not None:
+            self._palette = palette
         cells = self._cells
         width = 0
-        for i, char in enumerate(text):
+        for i, char in enumerate(chars):
             name = "digit_" + char
             size = self._pictures.size(name)
             width += size[0]
-            if i < len(cells) and self._text[i] == char:
-                continue
             if i < len(cells) and cells[i].tile_width == size[0]:
-                self._pictures.load_into(cells[i].bitmap, name)
+                cells[i].pixel_shader = self._palette
+                if self._chars[i] != char:
+                    self._pictures.load_into(cells[i].bitmap, name)
                 continue
             cell = TileGrid(self._pictures.load(name), pixel_shader=self._palette)
             if i < len(cells):
@@ -126,10 +145,10 @@ class Digits:
             else:
                 cells.append(cell)
                 self.group.append(cell)
-        while len(cells) > len(text):
+        while len(cells) > len(chars):
             cells.pop()
             self.group.pop()
-        self._text = text
+        self._chars = chars
         x = -width // 2
         for cell in cells:
             cell.x = x
@@ -140,10 +159,7 @@ class Digits:
 class Gauge:
     """A horizontal bar that fills from the left."""
 
-    def __init__(self, x: int, y: int, width: int, height: int, ground: int, ink: int) -> None:
-        palette = Palette(2)
-        palette[0] = ground
-        palette[1] = ink
+    def __init__(self, x: int, y: int, width: int, height: int, palette: Palette) -> None:
         self._bitmap = Bitmap(width, height, 2)
         self._filled = 0
         self.grid = TileGrid(self._bitmap, pixel_shader=palette, x=x, y=y)
@@ -165,16 +181,15 @@ class Gauge:
 class StatusBar:
     """The bar on top: scene, place and direction at the left, battery at the right."""
 
-    def __init__(self, fonts: "Fonts", ground: int = PANEL, ink: int = WHITE, warning: int = AMBER) -> None:
+    _PLACE_ROOM = 182
+
+    def __init__(self, fonts: "Fonts", inks: Inks, ground: int, ink: int, warning: int) -> None:
         self.group = Group()
         self._font = fonts.small
-        self._ink = ink
-        self._warning = warning
-        self._ground = ground
-        palette = ramp(ground, ink)
-        self._place = Label(fonts.small, MARGIN, 2, 178, palette)
-        self._battery = Label(fonts.small, 184, 2, 50, ramp(ground, ink), RIGHT)
-        self.group.append(box(0, 0, WIDTH, BAR_HEIGHT, ground))
+        self._inks = (inks.text(ground, ink), inks.text(ground, warning))
+        self._place = Label(fonts.small, MARGIN, 1, self._PLACE_ROOM, self._inks[0], LEFT)
+        self._battery = Label(fonts.small, 188, 1, 46, self._inks[0], RIGHT)
+        self.group.append(box(inks, 0, 0, WIDTH, BAR_HEIGHT, ground))
         self.group.append(self._place.grid)
         self.group.append(self._battery.grid)
 
@@ -183,23 +198,20 @@ class StatusBar:
         if direction:
             direction = " " + direction
         head = scene + " · " + place if scene and place else scene + place
-        self._place.set(self._font.fit(head, 178 - self._font.width(direction)) + direction)
-        self._battery.set("" if battery_percent is None else "%d%%" % battery_percent)
-        ink = self._ink if battery_percent is None or battery_percent >= 15 else self._warning
-        palette = self._battery.grid.pixel_shader
-        if palette[3] != ink:
-            for value in range(1, 4):
-                palette[value] = mix(self._ground, ink, value, 3)
+        self._place.set(self._font.fit(head, self._PLACE_ROOM - self._font.width(direction)) + direction)
+        if battery_percent is not None:
+            self._battery.set("%d%%" % battery_percent)
+            self._battery.grid.pixel_shader = self._inks[1 if battery_percent < LOW_BATTERY_PERCENT else 0]
 
 
 class KeyBar:
     """The labels over the three keys, always no, middle, yes; an empty one is a dead key."""
 
-    def __init__(self, fonts: "Fonts", ground: int = PANEL, ink: int = WHITE) -> None:
+    def __init__(self, fonts: "Fonts", inks: Inks) -> None:
         self.group = Group(y=KEYS_Y)
-        self.group.append(box(0, 0, WIDTH, KEYS_HEIGHT, ground))
+        self.group.append(box(inks, 0, 0, WIDTH, KEYS_HEIGHT, PANEL))
         self._fonts = fonts
-        self._palette = ramp(ground, ink)
+        self._palette = inks.text(PANEL, WHITE)
         self._labels = ("", "", "")
 
     def set(self, labels: "tuple[str, str, str]") -> None:
@@ -212,32 +224,27 @@ class KeyBar:
         for i, label in enumerate(labels):
             if label:
                 large = self._fonts.large
-                font = large if large.width(label) <= 76 else self._fonts.small
+                font = large if large.width(label) <= KEY_ROOM else self._fonts.small
                 y = (KEYS_HEIGHT - font.height) // 2
-                self.group.append(Label(font, 80 * i + 2, y, 76, self._palette, CENTRE, label).grid)
+                self.group.append(line(font, 80 * i + 2, y, KEY_ROOM, self._palette, CENTRE, label))
 
 
-class Card:
-    """A rounded rectangle: a box with its corners drawn over in the ground's colour."""
+class Cards:
+    """Rounded rectangles of one size."""
 
-    _CORNER = (6, 4, 3, 2, 1, 1)
+    #: Pixels that a corner cuts off, row by row from the outside.
+    _CUTS = (6, 4, 3, 2, 1, 1)
 
-    def __init__(self, x: int, y: int, width: int, height: int, color: int, ground: int) -> None:
-        self.group = Group(x=x, y=y)
-        self.group.append(box(0, 0, width, height, color))
-        side = len(self._CORNER)
-        corner = Bitmap(side, side, 2)
-        for row, cut in enumerate(self._CORNER):
-            for column in range(cut):
-                corner[column, row] = 1
-        palette = Palette(2)
-        palette[1] = ground
-        palette.make_transparent(0)
-        for right in (False, True):
-            for bottom in (False, True):
-                grid = TileGrid(corner, pixel_shader=palette)
-                grid.x = width - side if right else 0
-                grid.y = height - side if bottom else 0
-                grid.flip_x = right
-                grid.flip_y = bottom
-                self.group.append(grid)
+    def __init__(self, width: int, height: int, color: int) -> None:
+        self._palette = Palette(2)
+        self._palette[0] = color
+        self._palette.make_transparent(1)
+        self._bitmap = Bitmap(width, height, 2)
+        for row, cut in enumerate(self._CUTS):
+            for y in (row, height - 1 - row):
+                for x in range(cut):
+                    self._bitmap[x, y] = self._bitmap[width - 1 - x, y] = 1
+
+    def at(self, x: int, y: int) -> TileGrid:
+        """One of them."""
+        return TileGrid(self._bitmap, pixel_shader=self._palette, x=x, y=y)

@@ -12,7 +12,7 @@ Font files ``text16.bin`` and ``text24.bin``, GB2312, Latin and signs::
     7    1  reserved
     8  256  page table: 1 + number of the page of U+nn00 to U+nnFF, 0 for none
     264     pages of 256 glyph numbers, 2 bytes each; glyph 0 is the box for a missing character
-    then    glyphs: advance, left and top of the cell as signed bytes, 0, then the cell's pixels
+    then    glyphs: the cell's pixels, then advance, left and top of the cell as signed bytes, 0
 
 Picture file ``pictures.bin``::
 
@@ -20,10 +20,18 @@ Picture file ``pictures.bin``::
     3    1  number of pictures
     4       per picture 24 bytes: name (15, NUL-padded), bits per pixel, width (2), height (2), offset (4)
     then    pixels, rows padded to whole bytes
+
+Text file ``texts.bin``, from firmware/ui/texts.txt::
+
+    0    4  "YT1", 0
+    4    2  number of texts
+    6       lower 16 bits of CRC-32 of each id, then the offset of each line, 2 bytes each
+    then    lines of id|Chinese|English in UTF-8
 """
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import importlib.util
 import io
@@ -56,7 +64,9 @@ WORDS = {
     "show_zh": ("请出示健康码", 37),
     "show_en": ("Show your code", 30),
 }
-FILES = ("text16.bin", "text24.bin", "pictures.bin")
+FILES = ("text16.bin", "text24.bin", "pictures.bin", "texts.bin")
+TEXTS = ROOT / "firmware" / "ui" / "texts.txt"
+LONGEST_LINE = 256
 DIGITS = "0123456789.-X"
 DIGIT_SIZE = 72
 #: Signs beyond GB2312 and Latin that a text may need.
@@ -121,14 +131,14 @@ def _glyph(face: Face, char: str, line: int, top: int) -> bytes:
     top = max(0, min(top, line - size, max(0, baseline + ink[1]) if baseline + ink[1] < top else top))
     cell = face.draw(char, size, size, (-left, baseline - top))
     advance = face.advance(char)
-    return struct.pack(">bbbB", advance, left, top, 0) + _pack(_levels(cell), size, size, 2)
+    return _pack(_levels(cell), size, size, 2) + struct.pack(">bbbB", advance, left, top, 0)
 
 
 def _box(size: int, top: int) -> bytes:
     """The glyph of a missing character."""
     image = Image.new("L", (size, size))
     ImageDraw.Draw(image).rectangle((2, 2, size - 3, size - 2), outline=255)
-    return struct.pack(">bbbB", size, 0, top, 0) + _pack(_levels(image), size, size, 2)
+    return _pack(_levels(image), size, size, 2) + struct.pack(">bbbB", size, 0, top, 0)
 
 
 def font_file(data: bytes, size: int, chars: list[str]) -> bytes:
@@ -150,7 +160,7 @@ def font_file(data: bytes, size: int, chars: list[str]) -> bytes:
 
 def text_chars(known: set[int]) -> list[str]:
     """GB2312, Latin, our signs and what else the texts' source holds, as far as the font has them."""
-    source = (ROOT / "firmware" / "ui" / "texts.py").read_text("utf-8")
+    source = TEXTS.read_text("utf-8")
     chars = {chr(c) for c in (*range(0x20, 0x7F), *range(0xA0, 0x180))} | set(SIGNS)
     chars |= {c for c in source if ord(c) > 0x7F}
     for row in range(0xA1, 0xF8):
@@ -202,6 +212,27 @@ def picture_file(data: bytes) -> bytes:
     return header + body
 
 
+def text_file(source: str) -> bytes:
+    """The text file; raises ValueError for a line that is not id|Chinese|English, or two ids of one hash."""
+    lines: dict[int, bytes] = {}
+    for line in source.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        if line.count("|") != 2 or len(line.encode()) >= LONGEST_LINE:
+            raise ValueError(f"not a text: {line}")
+        key = binascii.crc32(line.split("|")[0].encode()) & 0xFFFF
+        if key in lines:
+            raise ValueError(f"two ids of one hash, rename one: {line}")
+        lines[key] = line.encode() + b"\n"
+    offset = 6 + 4 * len(lines)
+    offsets = []
+    for packed in lines.values():
+        offsets.append(offset)
+        offset += len(packed)
+    index = struct.pack(f">4sH{len(lines)}H{len(lines)}H", b"YT1", len(lines), *lines, *offsets)
+    return index + b"".join(lines.values())
+
+
 def _font_path() -> Path:
     """Where the font package put its font; raises FileNotFoundError where it is not installed."""
     spec = importlib.util.find_spec(FONT_PACKAGE)
@@ -212,9 +243,8 @@ def _font_path() -> Path:
 
 def fingerprint() -> str:
     """Changes when anything does that the files are made from."""
-    texts = ROOT / "firmware" / "ui" / "texts.py"
     digest = hashlib.sha256(f"{PIL.__version__} {features.version('freetype2')}".encode())
-    for path in (_font_path(), texts, Path(__file__), Path(opentype.__file__), Path(shapes.__file__)):
+    for path in (_font_path(), TEXTS, Path(__file__), Path(opentype.__file__), Path(shapes.__file__)):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -231,6 +261,7 @@ def build(out: Path) -> list[Path]:
         (staging / "text16.bin").write_bytes(font_file(data, 16, chars))
         (staging / "text24.bin").write_bytes(font_file(data, 24, chars))
         (staging / "pictures.bin").write_bytes(picture_file(data))
+        (staging / "texts.bin").write_bytes(text_file(TEXTS.read_text("utf-8")))
         try:
             staging.rename(kept)
         except OSError:
