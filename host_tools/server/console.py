@@ -17,7 +17,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 
 from host_tools.files import create_private
 from host_tools.server import views
-from host_tools.server.devices import Bell
+from host_tools.server.devices import Bell, answer_when_storage_fails
 from host_tools.server.schema import Record
 from host_tools.server.store import Store
 from host_tools.web import Pages, create_app
@@ -80,6 +80,7 @@ def make_app(
 ) -> FastAPI:
     """The application; `port` is where it listens, for the cookie's name."""
     app = create_app("Yima console", static=PAGES / "static")
+    answer_when_storage_fails(app)
     pages = Pages(PAGES)
     gate = Gate(key, port)
     streams: set[object] = set()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from firmware.core import message
 from host_tools.server.ingest import Outcome, ingest
@@ -43,11 +44,21 @@ class Bell:
         return True
 
 
+def answer_when_storage_fails(app: FastAPI) -> None:
+    """A full disk or a locked database is told as 503: the handheld keeps its records and comes again."""
+
+    @app.exception_handler(SQLAlchemyError)
+    async def unavailable(request: Request, error: SQLAlchemyError) -> Response:
+        log.error("database: %s", type(error).__name__)
+        return problem(503, "the server cannot store anything now")
+
+
 def make_app(
     store: Store, bell: Bell, hosts: Iterable[str] = LOCAL_HOSTS, clock: Callable[[], float] = time.time
 ) -> FastAPI:
     """The application; `hosts` are the names it answers to."""
     app = create_app("Yima fleet server", hosts)
+    answer_when_storage_fails(app)
 
     def enrol(body: bytes) -> Response:
         try:

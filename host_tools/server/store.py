@@ -20,6 +20,9 @@ from host_tools.server.schema import Base, Device, Record, Token, Trust
 
 #: How long a transaction waits for another one.
 BUSY_MS = 10_000
+#: Connections kept open, and those added when the server's 40 threads are all busy.
+POOL_SIZE = 8
+POOL_OVERFLOW = 40
 TOKEN_BYTES = 16
 SECRET_BYTES = 32
 #: Device ids use letters and digits that nobody mixes up.
@@ -40,7 +43,10 @@ class Store:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Created here so that nobody else can read it: it holds the devices' secrets.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        self.engine = create_engine(f"sqlite:///{path}")
+        # An error must not carry a statement's values into a log: they are records.
+        self.engine = create_engine(
+            f"sqlite:///{path}", hide_parameters=True, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW
+        )
         event.listen(self.engine, "connect", _prepare_connection)
         event.listen(self.engine, "begin", _begin)
         self._writer = self.engine.execution_options(writes=True)

@@ -7,6 +7,7 @@ import random
 
 import pytest
 from fleetkit import NOW, AppClient, PaperHandheld, open_store
+from sqlalchemy import event
 
 from firmware.core import message, record
 from host_tools import web
@@ -269,6 +270,29 @@ def test_the_database_does_not_hold_the_token(store, tmp_path):
     stored = b"".join(path.read_bytes() for path in tmp_path.glob("fleet.db*"))
     assert b"Bus 7" in stored and token not in stored
     assert (tmp_path / "fleet.db").stat().st_mode & 0o077 == 0
+
+
+def test_a_full_disk_loses_nothing(client, store, caplog):
+    handheld = PaperHandheld.enrolled(store)
+    handheld.write(1)
+    send(client, handheld.request())
+    handheld.write(150, checker="a checker")
+    limits = [20, 1_000_000]
+
+    def limit(connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count={limits[0]}")
+
+    event.listen(store.engine, "begin", limit)
+    answer = client.post("/v1/sync", content=handheld.request(2))
+    assert answer.status_code == 503 and answer.headers["content-type"] == "application/problem+json"
+    assert held(store, handheld) == handheld.records[:1]
+    # What could not be stored is not told to the log either.
+    assert (
+        "a checker" not in caplog.text and "Library" not in caplog.text and "OperationalError" in caplog.text
+    )
+    limits.pop(0)
+    assert send(client, handheld.request(2)).acknowledged == 151
+    assert held(store, handheld) == handheld.records
 
 
 def test_errors_carry_the_headers(client):
