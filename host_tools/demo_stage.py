@@ -13,7 +13,10 @@ from host_tools.run import Running
 
 #: The longest that one request may take; the handheld's event list answers within 25 s.
 REQUEST_TIMEOUT_S = 30.0
+LONG_POLL_S = 20.0
 POLL_S = 0.1
+#: The events that the demo looks at.
+KINDS = "console,led,uart_last_byte"
 
 
 class StageTrouble(Exception):
@@ -65,15 +68,16 @@ class Stage:
     async def events(self, after: int, limit_s: float) -> AsyncIterator[dict[str, Any]]:
         """Events of the handheld's hardware after number `after`. Raises StageTrouble after `limit_s`."""
         ends_s = time.monotonic() + limit_s
-        while time.monotonic() < ends_s:
-            for event in await self.more_events(after):
+        while (left_s := ends_s - time.monotonic()) > 0:
+            for event in await self.more_events(after, min(left_s, LONG_POLL_S)):
                 after = event["number"]
                 yield event
         raise StageTrouble(f"nothing came of it within {limit_s:.0f} s")
 
-    async def more_events(self, after: int) -> list[dict[str, Any]]:
-        """The events after number `after`; waits for the first one."""
-        answer = await _answer(self._handheld.get("/api/events", params={"after": after}))
+    async def more_events(self, after: int, wait_s: float = 0.0) -> list[dict[str, Any]]:
+        """The events after number `after`; where there are none yet, waits `wait_s` for the first one."""
+        params: dict[str, str | int | float] = {"after": after, "kinds": KINDS, "wait_s": wait_s}
+        answer = await _answer(self._handheld.get("/api/events", params=params))
         events: list[dict[str, Any]] = answer.json()["events"]
         return events
 
@@ -81,9 +85,10 @@ class Stage:
         """Wait until the handheld waits for a code. Raises StageTrouble."""
         state = ""
         after = 0
-        for event in await self.more_events(0):
-            after = event["number"]
-            state = flow_line(event) or state
+        while past := await self.more_events(after):
+            for event in past:
+                after = event["number"]
+                state = flow_line(event) or state
         if state == "idle":
             return
         async for event in self.events(after, limit_s):
