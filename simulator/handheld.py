@@ -88,7 +88,7 @@ class Handheld:
         """Power on. Returns when boot.py begins. Raises HandheldError."""
         if self.state == "running":
             return
-        self._check_image()
+        self.check()
         self.profile.mkdir(parents=True, exist_ok=True)
         if self._board is None:
             self._board = Board(self.world, self.profile)
@@ -97,7 +97,8 @@ class Handheld:
         self._deaths.clear()
         await self._spawn()
 
-    def _check_image(self) -> None:
+    def check(self) -> None:
+        """Whether everything is there to start. Raises HandheldError."""
         if not self.image.is_file():
             raise HandheldError(
                 f"{self.image} is missing: the handheld has no firmware. "

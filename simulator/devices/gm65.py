@@ -101,7 +101,8 @@ class GM65:
         if on == self._on:
             return
         self._on = on
-        self._ready = self._scanning = self._asleep = False
+        self._ready = self._asleep = False
+        self._aim(False)
         self._input.clear()
         for handle in self._handles.values():
             handle.cancel()
@@ -141,6 +142,11 @@ class GM65:
     def scanning(self) -> bool:
         """Whether the camera is looking for a code."""
         return self._scanning
+
+    def _aim(self, on: bool) -> None:
+        if on != self._scanning:
+            self._scanning = on
+            self._note("aim", {"on": on})
 
     # Commands
 
@@ -219,13 +225,13 @@ class GM65:
                 self._trigger(bool(value & 1))
         if address <= Z_MODE:
             self._stop("interval")
-            self._scanning = False
+            self._aim(False)
             self._look()
 
     def _power_command(self, value: int) -> None:
         if value == 0xA5:
             self._asleep = True
-            self._scanning = False
+            self._aim(False)
         elif value in (0x50, 0x55):
             self._save(self._factory())
             self._time.call_later(ACK_S * 2, self._restart)
@@ -266,7 +272,7 @@ class GM65:
     def _trigger(self, start: bool) -> None:
         if self.mode != COMMAND:
             return
-        self._scanning = start
+        self._aim(start)
         self._stop("timeout")
         self._stop("decode")
         if start:
@@ -275,7 +281,7 @@ class GM65:
             self._look()
 
     def _timed_out(self) -> None:
-        self._scanning = False
+        self._aim(False)
         self.zones[Z_TRIGGER] &= ~1 & 0xFF
         failed = b""
         if self.zones[Z_TAIL] & 0x10:
@@ -287,7 +293,7 @@ class GM65:
 
     def _look(self) -> None:
         if self.mode in (CONTINUOUS, INDUCTION) and self._ready:
-            self._scanning = True
+            self._aim(True)
         if self._scanning and self._ready and self._view is not None and "decode" not in self._handles:
             self._later("decode", self.decode_s, self._decoded)
 
@@ -307,7 +313,7 @@ class GM65:
         if self._reads_left <= 0:
             self._view = None
         if self.mode == COMMAND:
-            self._scanning = False
+            self._aim(False)
             self.zones[Z_TRIGGER] &= ~1 & 0xFF
             self._stop("timeout")
         else:
