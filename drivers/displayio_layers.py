@@ -120,6 +120,16 @@ class TileGrid(Layer):
             area = (x, y, x + self.tile_width, y + self.tile_height)
             self._part = union(self._part, area) if self._part else area
 
+    def _single(self) -> bool:
+        """Whether this shows a whole bitmap once."""
+        bitmap = self.bitmap
+        return (self.width, self.height, self.tile_width, self.tile_height) == (
+            1,
+            1,
+            bitmap.width,
+            bitmap.height,
+        )
+
     def _size(self) -> "tuple[int, int]":
         """Width and height as shown, before scale."""
         w, h = self.width * self.tile_width, self.height * self.tile_height
@@ -147,7 +157,7 @@ class TileGrid(Layer):
             plan.dirty.append(area)
             self._shown = shown
         else:
-            one = not flips and bitmap.width == self.tile_width and bitmap.height == self.tile_height
+            one = not flips and self._single()
             for part in (bitmap._dirty, self._part):
                 if part:
                     # What changed in a bitmap of many tiles can show anywhere.
@@ -172,11 +182,7 @@ class TileGrid(Layer):
         row, key = self.pixel_shader._lookup(bitmap.bits_per_value)
         if scale > 1 or self.flip_x or self.flip_y or self.transpose_xy:
             self._draw_pixels(band, row, key, (x, y), clip, scale)
-        elif (
-            self.width * self.height == 1
-            and bitmap.width == self.tile_width
-            and bitmap.height == self.tile_height
-        ):
+        elif self._single():
             band.blit(bitmap._canvas, x, y, key, row)
         else:
             self._draw_tiles(band, row, key, (x, y), clip)

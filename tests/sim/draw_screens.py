@@ -1,4 +1,4 @@
-"""Run by test_screens.py under MicroPython: draws every screen in both languages and dumps the panel's pixels.
+"""Run by test_screens.py under MicroPython: draws every screen in both languages and dumps the pixels.
 
 Arguments: folder of the assets, folder for the dumps (one NAME.raw each, RGB565, high byte first).
 """
