@@ -9,7 +9,7 @@ from firmware.ui import texts
 from firmware.ui import widgets as w
 
 if False:
-    from drivers.displayio import Palette
+    from drivers.displayio import Bitmap, Palette
     from firmware.ui.fonts import Font, Fonts
 
     #: Name, verdict, body temperature, reason.
@@ -43,6 +43,7 @@ class View:
         self.fonts = fonts
         self.text = fonts.texts.get
         self.inks = w.Inks()
+        self._pictures: "dict[str, Bitmap]" = {}
         self.ground = ground
         self.group = Group()
         self._line: "w.Gauge | None" = None
@@ -91,7 +92,9 @@ class View:
 
     def picture(self, name: str, y: int, palette: "Palette", x: "int | None" = None) -> None:
         """Add a picture with its upper edge at `y`, centred where there is no `x`."""
-        bitmap = self.fonts.pictures.load(name)
+        if name not in self._pictures:
+            self._pictures[name] = self.fonts.pictures.load(name)
+        bitmap = self._pictures[name]
         left = (w.WIDTH - bitmap.width) // 2 if x is None else x
         self.group.append(TileGrid(bitmap, pixel_shader=palette, x=left, y=y))
 
@@ -145,8 +148,8 @@ class Idle(View):
     ) -> None:
         """Show these; only what differs is drawn."""
         self._count.set(str(min(count, 99_999)))
-        self._pending.set("%s %d" % (self.text("state_pending"), pending))
-        self._online.set(self.text("state_online" if online else "state_offline"))
+        self._pending.set("%s %d" % (self.text("label_pending"), pending))
+        self._online.set(self.text("label_online" if online else "label_offline"))
         self._online.grid.pixel_shader = self.ink(w.DIM if online else w.AMBER)
         self._trust.set(self.fonts.texts.trust_age(trust_age_s))
         self._clock.set(clock_text)

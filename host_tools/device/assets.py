@@ -39,6 +39,7 @@ import os
 import shutil
 import struct
 import sys
+import unicodedata
 from pathlib import Path
 
 import PIL
@@ -71,6 +72,14 @@ DIGITS = "0123456789.-X"
 DIGIT_SIZE = 72
 #: Signs beyond GB2312 and Latin that a text may need.
 SIGNS = "…–—·•℃°×→←↑↓✓"
+
+
+#: Letters of European names that the font may lack, and the letter that is shown for each.
+LATIN_BASES = {
+    chr(code): unicodedata.normalize("NFKD", chr(code))[0]
+    for code in range(0x100, 0x180)
+    if ord(unicodedata.normalize("NFKD", chr(code))[0]) < 0x80
+} | dict(zip("ĦħıŁłĸŊŋŦŧ", "HhiLlkNnTt", strict=True))
 
 
 def _pack(pixels: bytes, width: int, height: int, bits: int) -> bytes:
@@ -150,6 +159,9 @@ def font_file(data: bytes, size: int, chars: list[str]) -> bytes:
     for char in chars:
         pages.setdefault(ord(char) >> 8, [0] * 256)[ord(char) & 255] = len(glyphs)
         glyphs.append(_glyph(face, char, line, top))
+    for char, other in LATIN_BASES.items():
+        cells = pages.setdefault(ord(char) >> 8, [0] * 256)
+        cells[ord(char) & 255] = cells[ord(char) & 255] or pages[0][ord(other)]
     table = bytearray(256)
     for number, page in enumerate(sorted(pages)):
         table[page] = number + 1
