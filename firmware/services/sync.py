@@ -90,7 +90,7 @@ class Sync:
             try:
                 if self._vault.keystore.secret() is None:
                     await self._enrol()
-                await self._exchange()
+                renewed = await self._exchange()
                 self.reached = True
                 self.trouble = ""
                 self.refused = False
@@ -103,7 +103,7 @@ class Sync:
                 failures += 1
                 await asyncio.sleep_ms(pause_ms + pause_ms * os.urandom(1)[0] // 1024)
                 continue
-            if not self._vault.journal.pending:
+            if not renewed and not self._vault.journal.pending:
                 await self._rest()
 
     async def _rest(self) -> None:
@@ -144,8 +144,12 @@ class Sync:
         os.remove(self._enrol_path)
         vault.clock.server_time(reply.time_unix)
 
-    async def _exchange(self) -> None:
-        """Send one batch, take the answer. Raises SyncError, HttpError, JournalError, CoreError."""
+    async def _exchange(self) -> bool:
+        """Send one batch, take the answer; whether that brought a trust list, which the server should hear.
+
+        Raises SyncError, HttpError, JournalError, CoreError.
+        """
+        renewed = False
         vault = self._vault
         secret = vault.keystore.secret()
         if secret is None:
@@ -183,9 +187,11 @@ class Sync:
         if reply.trust:
             try:
                 await exhaust(vault.trust.install_steps(reply.trust, vault.clock.now_unix()))
+                renewed = True
             except TrustStoreError as e:
                 # The old list stays in force; the rest of the exchange stands.
                 print("sync: trust list refused:", e)
         if reply.refusal:
             self.refused = True
             raise SyncError("server: " + reply.refusal)
+        return renewed
