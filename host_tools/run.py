@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from firmware.core import message
 from firmware.core.errors import CoreError
 from host_tools.authority.app import Authority
@@ -40,6 +42,7 @@ WIFI_KEY = "yima-door-2020"
 PLACE = "龙岩市图书馆"
 SCENE = "registered_venue"
 TOKEN_LIFE_S = 86_400
+TRUST_LIMIT_S = 15.0
 FLASH_IMAGE = "flash.img"
 KEY_STORE = "nvs.json"
 
@@ -116,6 +119,7 @@ class System:
                 )
             finally:
                 await image
+            await _wait_for_trust_list(console_url, console.load_or_create_key(state.server))
             await supervisor.start(
                 Program(
                     "handheld",
@@ -196,6 +200,20 @@ class System:
         """Compile the firmware and bring it into the handheld's flash image."""
         tree = build(ROOT / "build" / "device")
         prepare(self._state.handheld / FLASH_IMAGE, tree, provisioning, micropython())
+
+
+async def _wait_for_trust_list(console_url: str, key: str) -> None:
+    """Wait until the server has the trust list, so that a handheld gets it at its first contact."""
+    ends_s = time.monotonic() + TRUST_LIMIT_S
+    headers = {"authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(timeout=2.0, trust_env=False, headers=headers) as client:
+        while time.monotonic() < ends_s:
+            with contextlib.suppress(httpx.HTTPError):
+                answer = await client.get(f"{console_url}/api/summary")
+                if answer.status_code == 200 and answer.json()["trust_version"]:
+                    return
+            await asyncio.sleep(0.1)
+    raise RunTrouble("the server does not get the authority's trust list")
 
 
 def micropython() -> str:

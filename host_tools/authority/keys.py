@@ -19,8 +19,8 @@ KIND_LIVE = 1
 KIND_PRINTED = 2
 KIND_EU = 3
 DAY_S = 86_400
-#: An issuer key counts from a little before it was made (clocks differ) and for this long.
-BACKDATE_S = DAY_S
+#: An issuer key counts from before it was made, because the town shows papers printed some days ago.
+BACKDATE_S = 7 * DAY_S
 VALID_DAYS = 365
 
 
