@@ -79,7 +79,7 @@ LATIN_BASES = {
     chr(code): unicodedata.normalize("NFKD", chr(code))[0]
     for code in range(0x100, 0x180)
     if ord(unicodedata.normalize("NFKD", chr(code))[0]) < 0x80
-} | dict(zip("ĦħıŁłĸŊŋŦŧ", "HhiLlkNnTt", strict=True))
+} | dict(zip("ĦħıŁłĸŉŊŋŦŧ", "HhiLlknNnTt", strict=True))
 
 
 def _pack(pixels: bytes, width: int, height: int, bits: int) -> bytes:
