@@ -15,6 +15,8 @@ from host_tools.run import Running
 REQUEST_TIMEOUT_S = 30.0
 LONG_POLL_S = 20.0
 POLL_S = 0.1
+#: A key is held for 0.12 s, then it must be let go and settle.
+PRESS_PAUSE_S = 0.3
 #: The events that the demo looks at.
 KINDS = "console,led,uart_last_byte"
 
@@ -27,6 +29,7 @@ class Stage:
     """A running system seen from outside."""
 
     def __init__(self, running: Running) -> None:
+        self._next_press_s = 0.0
         self._handheld = httpx.AsyncClient(
             base_url=running.handheld, timeout=REQUEST_TIMEOUT_S, trust_env=False
         )
@@ -52,8 +55,10 @@ class Stage:
         await _answer(self._handheld.post("/api/world", json=changes))
 
     async def press(self, key: str) -> None:
-        """Press one of the three keys."""
+        """Press one of the three keys, no faster after another press than a finger can."""
+        await asyncio.sleep(max(0.0, self._next_press_s - time.monotonic()))
         await _answer(self._handheld.post(f"/api/keys/{key}"))
+        self._next_press_s = time.monotonic() + PRESS_PAUSE_S
 
     async def show(self, png: bytes) -> None:
         """Hold a picture up. Raises StageTrouble where no code is found in it."""
