@@ -29,6 +29,8 @@ KEY_YES = 2
 #: How often idle looks whether anything on its screen has changed.
 IDLE_TICK_MS = 500
 NOTICE_MS = 2_000
+#: A key this soon after a verdict was meant for the step before it, and does not end it.
+KEY_GUARD_MS = 700
 #: Steps of the white line under a verdict.
 COUNTDOWN_TICK_MS = 100
 DAY_S = 86_400
@@ -265,7 +267,7 @@ class Flow:
                 return None
             self._panel.screens.countdown(left_ms * 1000 // total_ms)
             event = await self._inbox.get(min(left_ms, COUNTDOWN_TICK_MS))
-            if event is None:
+            if event is None or (event[0] == KEY and left_ms > total_ms - KEY_GUARD_MS):
                 continue
             return event[1] if event[0] == SCAN else None  # type: ignore[return-value]
 
