@@ -137,7 +137,8 @@ class Font:
         for code in code_points(text):
             glyph = self._glyph(code)
             advance, left, top = struct.unpack_from(">bbb", glyph, self._cell)
-            canvas.blit((glyph, self.size, self.size, framebuf.GS2_HMSB), end + left, y + top, 0)
+            cell = framebuf.FrameBuffer(glyph, self.size, self.size, framebuf.GS2_HMSB)
+            canvas.blit(cell, end + left, y + top, 0)
             end += advance
         bitmap.dirty(max(0, x), max(0, y), min(bitmap.width, end), min(bitmap.height, y + self.height))
 

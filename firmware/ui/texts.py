@@ -43,7 +43,8 @@ class Texts:
         line = self._file.read(_LONGEST).split(b"\n")[0].split(b"|")
         if line[0] != wanted:
             return text_id
-        return line[2 if self.language == EN else 1].decode().replace("↵", "\n")
+        words: str = line[2 if self.language == EN else 1].decode()
+        return words.replace("↵", "\n")
 
     def trust_age(self, age_s: "int | None") -> str:
         """How old the trust list is, in words; None stands for no trust list."""
