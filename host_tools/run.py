@@ -244,8 +244,11 @@ def port_free(port: int) -> bool:
 
 def find_running(state: State) -> Running | None:
     """The system that runs over this state folder, None where none does."""
+    if not state.run_file.exists():
+        return None
     lock = try_lock(state.run_lock)
     if lock is not None:
+        # What is written there was left behind by a run that was killed.
         os.close(lock)
         return None
     try:
