@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import uvicorn
@@ -56,11 +56,16 @@ def make_server(listener: Listener) -> uvicorn.Server:
     return _Server(config)
 
 
-async def serve(listeners: list[Listener]) -> None:
-    """Serve all of them; SIGINT or SIGTERM ends it, and so does the end of any one."""
+async def serve(listeners: list[Listener], on_stop: Callable[[], None] | None = None) -> None:
+    """Serve all of them; SIGINT or SIGTERM ends it, and so does the end of any one.
+
+    `on_stop` is called as the end begins, so that endless answers can finish.
+    """
     servers = [make_server(listener) for listener in listeners]
 
     def stop() -> None:
+        if on_stop:
+            on_stop()
         for server in servers:
             server.should_exit = True
 

@@ -161,7 +161,7 @@ def make_app(
             seen = after
             try:
                 yield "retry: 2000\n\n"
-                while True:
+                while not bell.closed:
                     rows = list(await run_in_threadpool(store.records_after, seen, BATCH_ROWS))
                     if rows:
                         seen = rows[-1].id

@@ -29,11 +29,18 @@ class Bell:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        #: The server ends: nobody should wait any more.
+        self.closed = False
 
     def ring(self) -> None:
         """Wake all who wait now."""
         self._event.set()
         self._event = asyncio.Event()
+
+    def close(self) -> None:
+        """Wake all for good."""
+        self.closed = True
+        self.ring()
 
     async def wait(self, timeout_s: float) -> bool:
         """Wait for the next ring; False after `timeout_s`."""

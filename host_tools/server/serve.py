@@ -80,7 +80,7 @@ async def _serve(
     if authority_url:
         puller = asyncio.create_task(Puller(store, authority_url, root_public).run())
     try:
-        await serve(listeners)
+        await serve(listeners, bell.close)
     finally:
         if puller:
             puller.cancel()

@@ -216,8 +216,9 @@ def test_records_stream_as_they_arrive(tmp_path):
             link.stream("GET", f"{url}/api/stream?after=2", headers=headers) as stream,
         ):
             assert next(stream.iter_lines())
+            ended = time.monotonic()
             process.terminate()
-            assert process.wait(8) == 0
+            assert process.wait(8) == 0 and time.monotonic() - ended < 1.5
     finally:
         process.kill()
         process.wait(5)

@@ -16,6 +16,7 @@ import zxingcpp
 from conftest import need
 from fleetkit import PaperHandheld, open_store
 from PIL import Image
+from playwright.sync_api import expect, sync_playwright
 
 from host_tools.authority.app import Authority, make_app
 from host_tools.server import console, devices
@@ -30,8 +31,6 @@ KEY = "the-key"
 def browser():
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     need(chromium is not None, 2, "no chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield started
@@ -56,7 +55,7 @@ def page(browser):
 
 
 @contextlib.contextmanager
-def serving(*apps_of_port):
+def serving(*apps_of_port, on_stop=lambda: None):
     """Serve applications from one loop in a thread; yields their addresses."""
     ports = []
     for _ in apps_of_port:
@@ -77,6 +76,7 @@ def serving(*apps_of_port):
     try:
         yield [f"http://127.0.0.1:{port}" for port in ports]
     finally:
+        on_stop()
         for server in servers:
             server.should_exit = True
         thread.join(10)
@@ -107,11 +107,11 @@ def test_the_wallet_renews_its_code_each_minute(page, tmp_path):
         source = page.locator("#code").get_attribute("src")
         with page.expect_response("**/api/people/mother/code"):
             page.clock.run_for(61_000)
-        page.wait_for_function("old => document.getElementById('code').src !== old", arg=source)
+        expect(page.locator("#code")).not_to_have_attribute("src", source)
         assert read_code(page) not in (first, "")
     # The authority is gone: the old code stays, greyed, and says so.
     page.clock.run_for(61_000)
-    page.wait_for_selector("#code.old")
+    expect(page.locator("#code")).to_have_class("code old")
 
 
 def upload(url: str, handheld: PaperHandheld, first: int) -> None:
@@ -126,16 +126,16 @@ def test_records_slide_in_live_and_hostile_text_stays_text(page, tmp_path):
     bell = devices.Bell()
     handheld.write(1)
     apps = (lambda port: console.make_app(store, bell, KEY, port), lambda port: devices.make_app(store, bell))
-    with serving(*apps) as (url, device_url):
+    with serving(*apps, on_stop=bell.close) as (url, device_url):
         upload(device_url, handheld, 1)
         page.goto(f"{url}/?key={KEY}")
         assert page.url == f"{url}/" and KEY not in page.content()
         assert page.locator("#rows tr").count() == 1
-        page.wait_for_function("document.getElementById('link').textContent.includes('live')")
+        expect(page.locator("#link")).to_contain_text("live")
         for number in (2, 3):
             handheld.write(1, place=hostile, verdict=1, reasons=[50])
             upload(device_url, handheld, number)
-        page.wait_for_function("document.querySelectorAll('#rows tr').length === 3", timeout=15_000)
+        expect(page.locator("#rows tr")).to_have_count(3, timeout=15_000)
         newest = page.locator("#rows tr").first
         assert f"{handheld.id} #3" in newest.inner_text() and "STOP" in newest.inner_text()
         assert hostile in newest.inner_text()
