@@ -141,6 +141,7 @@ class FakeModule:
         self.echo_baud = False
         self.scanning = False
         self.view = None
+        self.stay = False
         self.triggers = 0
         self.writes = []
         self.saves = 0
@@ -219,15 +220,18 @@ class FakeModule:
             self.zones[address : address + len(payload)] = payload
         self.reply(payload if self.echo_baud and address == 0x2A else b"\x00", old)
 
-    def show(self, text):
-        """Hold a code before the camera until it is read."""
+    def show(self, text, stay=False):
+        """Hold a code before the camera until it is read, or until further notice."""
         self.view = text
+        self.stay = stay
         self._look()
 
     def _look(self):
         if self.scanning and self.view is not None and self.plugged:
             self.scanning = False
-            text, self.view = self.view, None
+            text = self.view
+            if not self.stay:
+                self.view = None
             self.emit(text)
 
     def emit(self, text):
