@@ -46,9 +46,6 @@ class Session(Protocol):
     def restart(self, cause: int) -> None:
         """Kill it and start anew."""
 
-    def cut(self) -> None:
-        """The power goes."""
-
 
 class Board:
     """One board in one profile. `panel_drawn` and `panel_changed` may be set to follow the display."""

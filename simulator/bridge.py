@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import struct
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -68,7 +69,10 @@ class _Connection(asyncio.Protocol):
             answer = self._bridge.handler(operation, unit, aux, data)
         except OSError as e:
             if operation & 0x80:
-                self._answer(e.errno if e.errno is not None else e.args[0], b"")
+                self._answer(e.errno or e.args[0], b"")
+            return
+        except (struct.error, ValueError) as e:
+            self._bridge.broken(f"operation {operation:#x}: {e}")
             return
         if isinstance(answer, Awaitable):
             self._task = asyncio.ensure_future(self._later(answer))

@@ -74,6 +74,7 @@ class GM65:
         self._saved = bytearray(saved) if saved and len(saved) == 256 else self._factory()
         self.zones = bytearray(self._saved)
         self.decode_s = DECODE_S
+        self.late_decodes = False  # a stop while it decodes comes too late: the payload follows the answer
         self.stubborn_2c = False  # firmware 0x87 acknowledges a write to zone 2C and keeps the old value
         self._on = False
         self._ready = False
@@ -274,6 +275,9 @@ class GM65:
             return
         self._aim(start)
         self._stop("timeout")
+        if not start and self.late_decodes and "decode" in self._handles:
+            self._aim(True)
+            return
         self._stop("decode")
         if start:
             if self.zones[Z_TIMEOUT]:

@@ -23,4 +23,4 @@ def _mount(path: str, address: int, size: int, point: str) -> None:
 _mount(sys.argv[6], int(sys.argv[7]), int(sys.argv[8]), "/_sim")
 _mount(sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), "/rom")
 sys.path[:] = ["/_sim", ".frozen"]
-import _boot  # noqa: E402, F401
+import sim_boot  # noqa: E402, F401

@@ -10,8 +10,8 @@ from machine import PinBase, Signal, mem8, mem16, mem32, time_pulse_us  # noqa: 
 sys.path.extend(_path)
 
 import _sim  # noqa: E402
-from _uart import UART  # noqa: E402, F401
 from micropython import const  # noqa: E402
+from sim_uart import UART  # noqa: E402, F401
 
 PWRON_RESET = 1
 HARD_RESET = 2
@@ -104,8 +104,8 @@ class Pin(PinBase):
         if mode == 1:
             _sim.dispatch()
             _sim.levels[self.id] = _sim.call(0x81, self.id, pull if pull in (1, 2) else 0)[0]
-        elif value is not None:
-            self._set(value, True)
+        else:
+            self._set(Pin._out[self.id] if value is None else value, True)
 
     def _set(self, value: object, force: bool = False) -> None:
         level = 1 if value else 0

@@ -161,6 +161,16 @@ def test_stop_while_a_code_is_in_view() -> None:
     assert bench.module.viewing
 
 
+def test_a_stop_may_come_too_late() -> None:
+    bench = Bench()
+    bench.command_mode()
+    bench.module.late_decodes = True
+    bench.ask("7E 00 08 01 00 02 01 AB CD")
+    bench.module.show(b"late")
+    assert bench.ask("7E 00 08 01 00 02 00 AB CD", 1) == ACK + b"late\r"
+    assert not bench.module.scanning
+
+
 def test_framed_output_and_usb_routing() -> None:
     bench = Bench()
     bench.command_mode()

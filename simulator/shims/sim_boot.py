@@ -17,7 +17,7 @@ import sys  # noqa: E402
 import _sim  # noqa: E402
 import vfs  # noqa: E402
 
-import _flash  # noqa: E402
+import sim_flash  # noqa: E402
 import esp32  # noqa: E402, F401
 import machine  # noqa: E402
 import network  # noqa: E402, F401
@@ -25,7 +25,7 @@ import os  # noqa: E402
 import socket  # noqa: E402, F401
 import time  # noqa: E402, F401
 
-_block = _flash.Flash(sys.argv[2])
+_block = sim_flash.Flash(sys.argv[2])
 _sim.hook_asyncio()
 vfs.umount("/")
 vfs.umount("/_sim")
