@@ -15,6 +15,8 @@ from host_tools.run import Running
 REQUEST_TIMEOUT_S = 30.0
 LONG_POLL_S = 20.0
 POLL_S = 0.1
+#: Lines of the handheld's console in an error message; they hold nothing about persons.
+TAIL_LINES = 4
 #: A key is held for 0.12 s, then it must be let go and settle.
 PRESS_PAUSE_S = 0.3
 #: The events that the demo looks at.
@@ -96,9 +98,16 @@ class Stage:
                 state = flow_line(event) or state
         if state == "idle":
             return
-        async for event in self.events(after, limit_s):
-            if flow_line(event) == "idle":
-                return
+        try:
+            async for event in self.events(after, limit_s):
+                if flow_line(event) == "idle":
+                    return
+        except StageTrouble as e:
+            console = (await _answer(self._handheld.get("/api/state"))).json()["console"]
+            raise StageTrouble(
+                f"the handheld does not get ready within {limit_s:.0f} s; the end of its console:"
+                + "".join(f"\n    {line}" for line in console[-TAIL_LINES:])
+            ) from e
 
     # Authority and server --------------------------------------------------------------------------------
 
