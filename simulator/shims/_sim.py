@@ -52,6 +52,11 @@ _event = bytearray(4)
 _busy = False
 
 
+def number(pin: object) -> int:
+    """The GPIO of a Pin or a number; -1 for None."""
+    return -1 if pin is None else pin if isinstance(pin, int) else pin.id
+
+
 def post(op: int, unit: int = 0, aux: int = 0, data: object = None) -> None:
     """Send a message that needs no answer."""
     struct.pack_into("<BBHI", _request, 0, op, unit, aux, len(data) if data else 0)

@@ -11,6 +11,7 @@ sys.path.extend(_path)
 
 import _sim  # noqa: E402
 from micropython import const  # noqa: E402
+from sim_bus import I2C, SPI  # noqa: E402, F401
 from sim_uart import UART  # noqa: E402, F401
 
 PWRON_RESET = 1
@@ -24,6 +25,7 @@ _cause = [1]
 _chip = [b"\0" * 6]
 _frequency = [160000000]
 _pwm: dict = {}
+SoftI2C = I2C
 
 
 def reset() -> None:
@@ -69,10 +71,6 @@ def enable_irq(state: int) -> None:
     """See `disable_irq`."""
 
 
-def _number(pin: object) -> int:
-    return -1 if pin is None else pin.id if isinstance(pin, Pin) else pin
-
-
 class Pin(PinBase):
     """One GPIO."""
 
@@ -88,7 +86,7 @@ class Pin(PinBase):
     _out = bytearray(64)
 
     def __init__(self, id: object, mode: int = -1, pull: object = -1, **options: object) -> None:
-        self.id = _number(id)
+        self.id = _sim.number(id)
         if not 0 <= self.id < _PINS or 21 < self.id < 26:
             raise ValueError("invalid pin")
         if mode != -1 or pull != -1 or options:
@@ -152,7 +150,7 @@ class PWM:
     """A square wave on a pin."""
 
     def __init__(self, pin: Pin, freq: int = -1, duty: int = -1, **options: object) -> None:
-        self._pin = _number(pin)
+        self._pin = _sim.number(pin)
         if self._pin not in _pwm:
             _pwm[self._pin] = [5000, 32768]
             freq = 5000 if freq == -1 else freq
@@ -222,7 +220,7 @@ class ADC:
     WIDTH_12BIT = 12
 
     def __init__(self, pin: Pin, *, atten: int = 3) -> None:
-        self._pin = _number(pin)
+        self._pin = _sim.number(pin)
         if not 1 <= self._pin <= 20:
             raise ValueError("invalid pin")
 
@@ -240,111 +238,6 @@ class ADC:
 
     def atten(self, atten: int) -> None:
         """The range is that of 11 dB, always."""
-
-
-class I2C:
-    """A bus master. NAK is OSError(ENODEV), as on the ESP32."""
-
-    def __init__(
-        self, id: int = 0, *, scl: object = None, sda: object = None, freq: int = 400000, timeout: int = 50000
-    ) -> None:
-        self._id = id
-        _sim.call(0x84, id, 0, struct.pack("<BBI", _number(sda) & 255, _number(scl) & 255, freq))
-
-    def writeto(self, addr: int, buf: object, stop: bool = True) -> int:
-        """Write; the number of acknowledged bytes."""
-        return struct.unpack("<H", _sim.call(0x82, self._id, addr | (256 if stop else 0), buf))[0]
-
-    def writevto(self, addr: int, vector: object, stop: bool = True) -> int:
-        """Write several buffers as one."""
-        return self.writeto(addr, b"".join(vector), stop)
-
-    def readfrom(self, addr: int, nbytes: int, stop: bool = True) -> bytes:
-        """Read `nbytes`."""
-        return _sim.call(0x83, self._id, addr | (256 if stop else 0), struct.pack("<H", nbytes))
-
-    def readfrom_into(self, addr: int, buf: object, stop: bool = True) -> None:
-        """Read as many bytes as `buf` holds."""
-        buf[:] = self.readfrom(addr, len(buf), stop)
-
-    def _register(self, addr: int, memaddr: int, addrsize: int) -> None:
-        self.writeto(addr, memaddr.to_bytes(addrsize // 8, "big"), False)
-
-    def readfrom_mem(self, addr: int, memaddr: int, nbytes: int, *, addrsize: int = 8) -> bytes:
-        """Register read with a repeated start."""
-        self._register(addr, memaddr, addrsize)
-        return self.readfrom(addr, nbytes)
-
-    def readfrom_mem_into(self, addr: int, memaddr: int, buf: object, *, addrsize: int = 8) -> None:
-        """As `readfrom_mem`, into `buf`."""
-        self._register(addr, memaddr, addrsize)
-        self.readfrom_into(addr, buf)
-
-    def writeto_mem(self, addr: int, memaddr: int, buf: object, *, addrsize: int = 8) -> None:
-        """Register write."""
-        self.writeto(addr, memaddr.to_bytes(addrsize // 8, "big") + bytes(buf))
-
-    def scan(self) -> list:
-        """Addresses that acknowledge."""
-        found = []
-        for addr in range(8, 0x78):
-            try:
-                self.writeto(addr, b"")
-            except OSError:
-                continue
-            found.append(addr)
-        return found
-
-    def deinit(self) -> None:
-        """Nothing to release."""
-
-
-SoftI2C = I2C
-
-
-class SPI:
-    """A bus master; nothing on the simulated board talks back."""
-
-    MSB = 0
-    LSB = 1
-    CONTROLLER = 0
-
-    def __init__(self, id: int = 1, baudrate: int = 1000000, **options: object) -> None:
-        self._id = id
-        self._options = {"polarity": 0, "phase": 0, "sck": None, "mosi": None, "baudrate": baudrate}
-        self.init(**options)
-
-    def init(self, baudrate: int = -1, **options: object) -> None:
-        """Set what is given; a baud rate becomes 80 MHz divided by a whole number, never above what was
-        asked."""
-        o = self._options
-        o.update(options)
-        if baudrate != -1:
-            o["baudrate"] = baudrate
-        hz = min(80000000, o["baudrate"])
-        o["baudrate"] = 80000000 // ((80000000 + hz - 1) // hz)
-        pins = _number(o["sck"]) & 255, _number(o["mosi"]) & 255
-        _sim.call(0x85, self._id, 0, struct.pack("<IBBBB", o["baudrate"], o["polarity"], o["phase"], *pins))
-
-    def write(self, buf: object) -> None:
-        """Send `buf`."""
-        _sim.post(5, self._id, 0, buf)
-
-    def read(self, nbytes: int, write: int = 0) -> bytes:
-        """No chip answers: zeros."""
-        return bytes(nbytes)
-
-    def readinto(self, buf: object, write: int = 0) -> None:
-        """No chip answers: zeros."""
-        buf[:] = bytes(len(buf))
-
-    def write_readinto(self, write_buf: object, read_buf: object) -> None:
-        """Send; no chip answers."""
-        self.write(write_buf)
-        self.readinto(read_buf)
-
-    def deinit(self) -> None:
-        """Nothing to release."""
 
 
 class RTC:
