@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from host_tools.device import shrink
 from host_tools.device.romfs import pack
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,7 +25,7 @@ def compile_shims(out: Path | None = None) -> Path:
     """
     out = out or ROOT / "build" / "shims"
     sources = sorted(SHIMS.glob("*.py"))
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(Path(__file__).read_bytes() + Path(shrink.__file__).read_bytes())
     for source in sources:
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     target = out / digest.hexdigest()[:16]
@@ -32,8 +33,11 @@ def compile_shims(out: Path | None = None) -> Path:
         return target
     out.mkdir(parents=True, exist_ok=True)
     stage = Path(tempfile.mkdtemp(dir=out, prefix="new-"))
+    shrinker = shrink.Shrinker({source.stem: source.read_text("utf-8") for source in sources}, closed=False)
     try:
         for source in sources:
+            shrunk = stage / source.name
+            shrunk.write_text(shrinker.shrink(source.stem), "utf-8")
             result = subprocess.run(
                 [
                     sys.executable,
@@ -43,7 +47,7 @@ def compile_shims(out: Path | None = None) -> Path:
                     source.name,
                     "-o",
                     str(stage / f"{source.stem}.mpy"),
-                    str(source),
+                    str(shrunk),
                 ],
                 capture_output=True,
                 text=True,
@@ -51,6 +55,7 @@ def compile_shims(out: Path | None = None) -> Path:
             )
             if result.returncode:
                 raise RuntimeError(f"mpy-cross: {result.stderr.strip()}")
+            shrunk.unlink()
         start = stage / "_start.mpy"
         start.rename(out / f"{stage.name}.mpy")
         image = pack(stage)

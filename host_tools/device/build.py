@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from host_tools.device import assets, romfs
+from host_tools.device import assets, romfs, shrink
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = ("adafruit_mlx90614", "adafruit_bus_device.i2c_device")
@@ -52,7 +52,8 @@ def fingerprint() -> str:
         digest.update(f"{name} {len(content)}\n".encode())
         digest.update(content)
     digest.update(assets.fingerprint().encode())
-    digest.update(Path(__file__).read_bytes() + Path(romfs.__file__).read_bytes())
+    for module in (__file__, romfs.__file__, shrink.__file__):
+        digest.update(Path(module).read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -67,8 +68,14 @@ def build(out: Path) -> Path:
         return tree
     staging = out / f".{name}.{id(out)}"
     shutil.rmtree(staging, ignore_errors=True)
-    for target, source in sources():
-        _compile(source, staging / "rom" / f"{target}.mpy", target)
+    modules = dict(sources())
+    texts = {target.replace("/", "."): source.read_text("utf-8") for target, source in modules.items()}
+    shrinker = shrink.Shrinker(texts)
+    for target in modules:
+        shrunk = staging / "shrunk" / f"{target}.py"
+        shrunk.parent.mkdir(parents=True, exist_ok=True)
+        shrunk.write_text(shrinker.shrink(target.replace("/", ".")), "utf-8")
+        _compile(shrunk, staging / "rom" / f"{target}.mpy", target)
     assets.build(staging / "rom" / "assets")
     (staging / "rom.img").write_bytes(romfs.pack(staging / "rom"))
     (staging / "flash").mkdir()
