@@ -20,10 +20,11 @@ class Inbox:
         self._events.append((kind, value))
         self._ready.set()
 
-    def clear(self) -> None:
-        """Forget what waits: it was meant for a step that is over."""
-        self._events.clear()
-        self._ready.clear()
+    def clear(self, keep: "int | None" = None) -> None:
+        """Forget what waits, except events of the kind `keep`: it was meant for a step that is over."""
+        self._events = [event for event in self._events if event[0] == keep]
+        if not self._events:
+            self._ready.clear()
 
     async def get(self, timeout_ms: int) -> "tuple[int, object] | None":
         """The next event as (kind, value), or None after `timeout_ms`."""

@@ -58,7 +58,7 @@ class Flow:
         panel = self._panel
         panel.signal_off()
         self._gate.scan(True)
-        self._inbox.clear()
+        self._inbox.clear(SCAN)
         shown: object = None
         print("flow: idle")
         while True:
@@ -109,7 +109,6 @@ class Flow:
         if code is None:
             decisions = [Decision(None, [checked.reason])]
         else:
-            gate.scan(False)
             decisions = []
             for index, person in enumerate(code.people):
                 decision = Decision(
@@ -133,6 +132,8 @@ class Flow:
         """
         if decision.reasons:
             return
+        # Codes that come now are not of the person who stands here.
+        self._gate.scan(False)
         if code.kind == codes.KIND_PAPER and scene.id_timeout_ms:
             await self._id_check(decision, scene)
             if decision.reasons:
@@ -244,7 +245,7 @@ class Flow:
         panel.signal((sounds.PASS, sounds.STOP, sounds.ATTENTION)[outcome])
         print("flow: verdict %d" % outcome)
         self._gate.scan(True)
-        self._inbox.clear()
+        self._inbox.clear(SCAN)
         return await self._linger(scene.result_ms)
 
     async def _notice(self, text_id: str) -> "bytes | None":
@@ -253,7 +254,7 @@ class Flow:
         self._panel.screens.notice(self._bar(), text_id)
         print("flow: notice")
         self._gate.scan(True)
-        self._inbox.clear()
+        self._inbox.clear(SCAN)
         return await self._linger(NOTICE_MS)
 
     async def _linger(self, total_ms: int) -> "bytes | None":
