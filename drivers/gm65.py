@@ -68,8 +68,6 @@ _QUIET_MS = 30
 _SETTLE_MS = 5_000
 _REPLY_MS = 150
 _TRIES = 3
-#: After a repeated command this long for the answers to its repetitions: none may pass for the next one's.
-_ECHO_MS = 100
 #: At a wrong baud the module may take what it hears for the start of a frame, and stays deaf for 400 ms.
 _PROBE_MS = 120
 _PROBE_TRIES = 5
@@ -353,8 +351,9 @@ class GM65:
         for count in range(tries):
             reply = await self._ask(frame, size, timeout_ms, behind_text_ms)
             if reply is not None:
-                if count and reply:
-                    await asyncio.sleep_ms(_ECHO_MS)
+                if count and not self._collecting:
+                    # The repetitions are answered as well, and must not pass for answers to what comes next.
+                    await asyncio.sleep_ms(count * timeout_ms + _QUIET_MS)
                 return reply
         return None
 

@@ -143,6 +143,7 @@ class FakeModule:
         self.view = None
         self.stay = False
         self.triggers = 0
+        self.stops = 0
         self.writes = []
         self.saves = 0
         self.stop_hook = None
@@ -211,6 +212,7 @@ class FakeModule:
                 self.stop_hook()
             self.reply(b"\x00")
             self.triggers += payload[0] & 1
+            self.stops += 1 - (payload[0] & 1)
             self.scanning = bool(payload[0] & 1) and self.zones[0] & 3 == 1
             self._look()
             return

@@ -155,6 +155,23 @@ async def test_pause_stops_and_drops_a_late_text():
     assert await asyncio.wait_for_ms(task, 1000) == b"YM1:NEXT"
 
 
+async def test_a_text_that_lands_after_the_stop_is_dropped():
+    module, _, scanner = await started()
+    task = asyncio.create_task(scanner.read())
+    await asyncio.sleep_ms(50)
+
+    async def land():
+        await asyncio.sleep_ms(12)
+        module.emit(b"YM1:LANDED")
+
+    module.stop_hook = lambda: asyncio.create_task(land())
+    scanner.pause()
+    scanner.resume()
+    await nothing(task, 500)
+    module.show(b"YM1:NEXT")
+    assert await asyncio.wait_for_ms(task, 1000) == b"YM1:NEXT"
+
+
 async def test_a_short_pause_counts():
     module, _, scanner = await started()
     task = asyncio.create_task(scanner.read())
@@ -188,8 +205,10 @@ async def test_a_cancelled_read_leaves_nothing_behind():
     await asyncio.sleep_ms(10)
     module.show(b"YM1:STALE")
     await asyncio.sleep_ms(50)
+    stops = module.stops
     task = asyncio.create_task(scanner.read())
     await nothing(task, 400)
+    assert module.stops == stops + 1, "the first read's scan was ended before the second's began"
     module.show(b"YM1:FRESH")
     assert await asyncio.wait_for_ms(task, 1000) == b"YM1:FRESH"
 
@@ -220,6 +239,30 @@ async def test_a_code_that_crosses_a_trigger_leaves_the_module_at_rest():
                 module.scanning = False
                 module.emit(b"YM1:CROSSED")  # was being sent when the trigger came
             plain(data, baud)
+
+        module.receive = crossing
+        assert await asyncio.wait_for_ms(task, 1500) == b"YM1:CROSSED"
+        module.receive = plain
+        assert not module.scanning
+    finally:
+        gm65._RETRIGGER_MS = 3_000
+
+
+async def test_a_code_around_an_acknowledgement_leaves_the_module_at_rest():
+    gm65._RETRIGGER_MS = 300
+    try:
+        module, uart, scanner = await started()
+        plain = module.receive
+        task = asyncio.create_task(scanner.read())
+        await asyncio.sleep_ms(50)
+
+        def crossing(data, baud):
+            around = data[2] == 8 and data[6] == 1
+            if around:
+                uart.deliver(b"YM1:CRO", uart.baud)
+            plain(data, baud)
+            if around:
+                uart.deliver(b"SSED\r", uart.baud, 4)
 
         module.receive = crossing
         assert await asyncio.wait_for_ms(task, 1500) == b"YM1:CROSSED"

@@ -36,6 +36,20 @@ async def test_a_module_that_is_set_up_is_not_written_to():
     assert time.ticks_diff(time.ticks_ms(), begun) < 700
 
 
+async def test_one_wrong_zone_is_mended_and_saved():
+    for zone, value in ((0x0D, 0xA1), (0x60, 0x00), (0x03, 0x00)):
+        module, uart, _ = await started()
+        good = bytes(module.saved)
+        module.saved[zone] = value
+        module.plug()
+        module.writes.clear()
+        module.saves = 0
+        await GM65(uart).start()
+        assert module.writes and set(module.writes) == {zone}
+        assert module.saves == 1
+        assert module.saved[zone] & 0x3F == good[zone] & 0x3F and bytes(module.saved) == bytes(module.zones)
+
+
 async def test_an_echoed_baud_change_and_a_lost_one():
     module, _, scanner = build()
     module.echo_baud = True
@@ -98,6 +112,18 @@ async def test_a_module_that_starts_slowly():
     finally:
         gm65._START_MS = 200
     assert module.zones[0x60] == 1 and module.saves == 1
+
+
+async def test_every_reply_too_late():
+    # Each command is repeated before its answer comes, so that each is answered twice.
+    module, uart, _ = await started()
+    module.saved[0x0D], module.saved[0x60], module.saved[0x06] = 0xA1, 0x00, 0x55
+    module.plug()
+    module.latency_ms = 190
+    scanner = GM65(uart)
+    await scanner.start()
+    assert module.zones[0x0D] == 0xBC and module.zones[0x60] == 1 and module.zones[0x06] == 0
+    assert module.saved == module.zones and scanner.refused == []
 
 
 async def test_late_replies_are_not_taken_for_the_next():
