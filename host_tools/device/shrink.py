@@ -67,6 +67,13 @@ class Shrinker:
             number = foreign.get(ast.unparse(node)) if isinstance(node, ast.Name | ast.Attribute) else None
             if number is not None and isinstance(node, ast.expr):
                 _put(edits, node, f"({number})" if number < 0 else str(number))
+        inner = {
+            node
+            for outer in ast.walk(tree)
+            if isinstance(outer, Scope)
+            for node in ast.walk(outer)
+            if node is not outer and isinstance(node, Function)
+        }
         own = self._numbers[module]
         names = {} if module in self._whole else self._short_names(tree, own)
         for node in tree.body:
@@ -79,7 +86,8 @@ class Shrinker:
             for edit in _renames(node, names, self._sources[module]):
                 edits.setdefault(edit[:2], edit)
         for function in ast.walk(tree):
-            if self._closed and isinstance(function, Function):
+            # One inside another keeps its names: a short one could hide the short one of the outer.
+            if self._closed and isinstance(function, Function) and function not in inner:
                 for edit in self._parameters(function):
                     edits.setdefault(edit[:2], edit)
         return _apply(self._sources[module], tree, sorted(edits.values(), reverse=True))
