@@ -8,6 +8,7 @@ import select
 import struct
 import sys
 
+import vfs
 from micropython import const
 
 _path = sys.path[:]
@@ -26,6 +27,7 @@ handlers: dict = {}  # pin -> (callable, trigger mask, Pin)
 timers: dict = {}  # (timer id, generation) -> callable
 uarts: dict = {}  # UART id -> callable
 rtc = [0]  # seconds that the simulated clock differs from the computer's
+rom: list = []  # the image that the shims come from, kept for `rare`, and the heap in use before them
 cut = [0]  # flash operations until the power goes, 0 for never
 
 
@@ -50,6 +52,31 @@ _request = bytearray(8)
 _answer = bytearray(6)
 _event = bytearray(4)
 _busy = False
+
+
+def rare(name: str) -> object:
+    """The module rare_NAME, loaded when first asked for. What the firmware does not use costs it no heap.
+    Raises AttributeError.
+    """
+    try:
+        return sys.modules["rare_" + name]
+    except KeyError:
+        pass
+    vfs.mount(rom[0], "/_sim")
+    sys.path.insert(0, "/_sim")
+    try:
+        return __import__("rare_" + name)
+    except ImportError:
+        raise AttributeError(name) from None
+    finally:
+        sys.path.pop(0)
+        vfs.umount("/_sim")
+
+
+def rare_method(self: object, name: str) -> object:
+    """``__getattr__`` of a class whose rarely used methods are functions in rare_CLASS."""
+    function = getattr(rare(type(self).__name__.lower()), name)
+    return lambda *args, **options: function(self, *args, **options)
 
 
 def number(pin: object) -> int:

@@ -4,12 +4,16 @@ Arguments: SOCKET IMAGE ROM ADDRESS SIZE SHIMS ADDRESS SIZE. An address of 0 mea
 this process's memory and is read into the heap.
 """
 
+import gc
 import sys
 
 import vfs
 
+gc.collect()
+_used = gc.mem_alloc()
 
-def _mount(path: str, address: int, size: int, point: str) -> None:
+
+def _mount(path: str, address: int, size: int, point: str) -> object:
     if address:
         import uctypes
 
@@ -17,10 +21,15 @@ def _mount(path: str, address: int, size: int, point: str) -> None:
     else:
         with open(path, "rb") as file:
             memory = file.read()
-    vfs.mount(vfs.VfsRom(memory), point)
+    system = vfs.VfsRom(memory)
+    vfs.mount(system, point)
+    return system
 
 
-_mount(sys.argv[6], int(sys.argv[7]), int(sys.argv[8]), "/_sim")
+_shims = _mount(sys.argv[6], int(sys.argv[7]), int(sys.argv[8]), "/_sim")
 _mount(sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), "/rom")
 sys.path[:] = ["/_sim", ".frozen"]
+import _sim  # noqa: E402
+
+_sim.rom.extend((_shims, _used))
 import sim_boot  # noqa: E402, F401

@@ -1,12 +1,12 @@
 """``esp32.NVS``: small values outside the file system. Errors carry the ESP-IDF's numbers."""
 
-import struct
-
 import _sim
 
 
 class NVS:
     """One namespace. Values are safe after `commit`; keys have at most 15 characters."""
+
+    __getattr__ = _sim.rare_method
 
     def __init__(self, namespace: str) -> None:
         self._namespace = self._name(namespace)
@@ -19,16 +19,6 @@ class NVS:
 
     def _call(self, operation: int, key: str, kind: bytes, value: bytes = b"") -> bytes:
         return _sim.call(0x8C, operation, 0, self._namespace + b"\0" + self._name(key) + b"\0" + kind + value)
-
-    def set_i32(self, key: str, value: int) -> None:
-        """Store a signed 32-bit integer."""
-        if not -0x80000000 <= value <= 0x7FFFFFFF:
-            raise OverflowError
-        self._call(0, key, b"i", struct.pack("<i", value))
-
-    def get_i32(self, key: str) -> int:
-        """Read it; OSError if there is none."""
-        return struct.unpack("<i", self._call(1, key, b"i"))[0]
 
     def set_blob(self, key: str, value: object) -> None:
         """Store bytes."""

@@ -5,7 +5,7 @@ import sys
 
 _path = sys.path[:]
 sys.path.clear()
-from machine import PinBase, Signal, mem8, mem16, mem32, time_pulse_us  # noqa: E402, F401
+from machine import PinBase  # noqa: E402
 
 sys.path.extend(_path)
 
@@ -25,7 +25,10 @@ _cause = [1]
 _chip = [b"\0" * 6]
 _frequency = [160000000]
 _pwm: dict = {}
-SoftI2C = I2C
+
+
+def __getattr__(name: str) -> object:
+    return getattr(_sim.rare("machine"), name)
 
 
 def reset() -> None:
@@ -57,20 +60,6 @@ def freq(hz: object = None) -> object:
     _frequency[0] = hz
 
 
-def idle() -> None:
-    """Give interrupt handlers a chance."""
-    _sim.pump(0)
-
-
-def disable_irq() -> int:
-    """Interrupt handlers only ever run at calls into the shims."""
-    return 0
-
-
-def enable_irq(state: int) -> None:
-    """See `disable_irq`."""
-
-
 class Pin(PinBase):
     """One GPIO."""
 
@@ -84,6 +73,8 @@ class Pin(PinBase):
     DRIVE_0, DRIVE_1, DRIVE_2, DRIVE_3 = 0, 1, 2, 3
     _modes: dict = {}
     _out = bytearray(64)
+
+    __getattr__ = _sim.rare_method
 
     def __init__(self, id: object, mode: int = -1, pull: object = -1, **options: object) -> None:
         self.id = _sim.number(id)
@@ -122,18 +113,6 @@ class Pin(PinBase):
 
     __call__ = value
 
-    def on(self) -> None:
-        """Level 1."""
-        self._set(1)
-
-    def off(self) -> None:
-        """Level 0."""
-        self._set(0)
-
-    def toggle(self) -> None:
-        """The other level."""
-        self._set(not Pin._out[self.id])
-
     def irq(self, handler: object = None, trigger: int = 3, wake: object = None) -> object:
         """Call `handler` with the pin at its edges; None stops it."""
         if handler is None:
@@ -141,13 +120,11 @@ class Pin(PinBase):
         else:
             _sim.handlers[self.id] = (handler, trigger, self)
 
-    def __repr__(self) -> str:
-        """As the ESP32 prints it."""
-        return "Pin(%d)" % self.id
-
 
 class PWM:
     """A square wave on a pin."""
+
+    __getattr__ = _sim.rare_method
 
     def __init__(self, pin: Pin, freq: int = -1, duty: int = -1, **options: object) -> None:
         self._pin = _sim.number(pin)
@@ -173,11 +150,6 @@ class PWM:
             now[1] = min(max(duty_u16, 0), 65536)
         _sim.post(4, self._pin, 0, struct.pack("<II", now[0], now[1]))
 
-    def deinit(self) -> None:
-        """Stop the wave."""
-        if _pwm.pop(self._pin, None):
-            _sim.post(4, self._pin, 0, bytes(8))
-
     def _now(self) -> list:
         if self._pin not in _pwm:
             raise RuntimeError("PWM is inactive")
@@ -197,27 +169,14 @@ class PWM:
         self._now()
         self.init(duty_u16=value)
 
-    def duty(self, value: int = -1) -> object:
-        """0 to 1023."""
-        if value == -1:
-            return self._now()[1] // 64
-        self._now()
-        self.init(duty=value)
-
-    def duty_ns(self, value: int = -1) -> object:
-        """Length of the pulse in ns."""
-        if value == -1:
-            now = self._now()
-            return now[1] * 1000000000 // (65536 * now[0])
-        self._now()
-        self.init(duty_ns=value)
-
 
 class ADC:
     """The converter at one pin."""
 
     ATTN_0DB, ATTN_2_5DB, ATTN_6DB, ATTN_11DB = 0, 1, 2, 3
     WIDTH_12BIT = 12
+
+    __getattr__ = _sim.rare_method
 
     def __init__(self, pin: Pin, *, atten: int = 3) -> None:
         self._pin = _sim.number(pin)
@@ -227,17 +186,6 @@ class ADC:
     def read_uv(self) -> int:
         """Calibrated, in microvolts."""
         return struct.unpack("<I", _sim.call(0x89, self._pin))[0]
-
-    def read_u16(self) -> int:
-        """0 to 65535 for 0 to 3.1 V."""
-        return min(65535, self.read_uv() * 65535 // 3100000)
-
-    def read(self) -> int:
-        """0 to 4095."""
-        return self.read_u16() >> 4
-
-    def atten(self, atten: int) -> None:
-        """The range is that of 11 dB, always."""
 
 
 class RTC:
@@ -269,35 +217,3 @@ class WDT:
     def feed(self) -> None:
         """Start the count anew."""
         _sim.post(8)
-
-
-class Timer:
-    """A periodic or one-shot call; ids 0 to 3, or -1 for a virtual one."""
-
-    ONE_SHOT = 0
-    PERIODIC = 1
-    _generation = 0
-
-    def __init__(self, id: int = -1, **options: object) -> None:
-        self._id = id & 255
-        self._key = None
-        if options:
-            self.init(**options)
-
-    def init(self, *, mode: int = 1, freq: float = -1, period: int = -1, callback: object = None) -> None:
-        """Start; `period` in ms, or `freq` in Hz."""
-        self.deinit()
-        period = int(1000 / freq) if freq != -1 else period
-        if period <= 0:
-            raise ValueError("period must be positive")
-        Timer._generation = (Timer._generation + 1) & 0xFFFF
-        self._key = (self._id, Timer._generation)
-        _sim.timers[self._key] = (callback, self)
-        _sim.post(9, self._id, Timer._generation, struct.pack("<IB", period, mode))
-
-    def deinit(self) -> None:
-        """Stop."""
-        if self._key:
-            _sim.timers.pop(self._key, None)
-            _sim.post(9, self._key[0], self._key[1], bytes(5))
-            self._key = None

@@ -14,19 +14,10 @@ STAT_WRONG_PASSWORD = 202
 STAT_BEACON_TIMEOUT = 200
 STAT_ASSOC_FAIL = 203
 STAT_HANDSHAKE_TIMEOUT = 204
-_hostname = ["mpy-esp32s3"]
 
 
-def hostname(name: object = None) -> object:
-    """The name of the station."""
-    if name is None:
-        return _hostname[0]
-    _hostname[0] = name
-
-
-def country(code: object = None) -> object:
-    """The regulatory domain; has no effect."""
-    return "CN"
+def __getattr__(name: str) -> object:
+    return getattr(_sim.rare("network"), name)
 
 
 class WLAN:
@@ -34,6 +25,7 @@ class WLAN:
 
     IF_STA = 0
     IF_AP = 1
+    __getattr__ = _sim.rare_method
 
     def __init__(self, interface: int = 0) -> None:
         if interface != 0:
@@ -70,31 +62,3 @@ class WLAN:
                 raise OSError("Wifi Not Connected")
             return rssi
         return state
-
-    def scan(self) -> list:
-        """(ssid, bssid, channel, rssi, security, hidden) of what is in the air."""
-        ssid = _sim.call(0x8D, 4)
-        return [(ssid, b"\x02\0\0\0\0\x01", 6, -55, 3, False)] if ssid else []
-
-    def ifconfig(self, config: object = None) -> object:
-        """Address, mask, gateway, name server."""
-        if self.isconnected():
-            return ("192.168.4.17", "255.255.255.0", "192.168.4.1", "192.168.4.1")
-        return ("0.0.0.0",) * 4  # noqa: S104
-
-    def ipconfig(self, what: object = None, **options: object) -> object:
-        """The address, as (address, mask)."""
-        return self.ifconfig()[:2]
-
-    def config(self, what: object = None, **options: object) -> object:
-        """Read one option by name, or set some by keyword."""
-        if what is None:
-            self._options.update(options)
-            return None
-        if what == "mac":
-            import machine
-
-            return machine.unique_id()
-        if what in ("hostname", "dhcp_hostname"):
-            return _hostname[0]
-        return self._options[what]

@@ -8,22 +8,19 @@ the firmware sees its own ROM, the flash image and nothing of the computer.
 # ruff: noqa: I001
 import gc
 
-gc.collect()
-_before = gc.mem_alloc()
+import struct
+import sys
 
-import struct  # noqa: E402
-import sys  # noqa: E402
+import _sim
+import vfs
 
-import _sim  # noqa: E402
-import vfs  # noqa: E402
-
-import sim_flash  # noqa: E402
-import esp32  # noqa: E402, F401
-import machine  # noqa: E402
-import network  # noqa: E402, F401
-import os  # noqa: E402
-import socket  # noqa: E402, F401
-import time  # noqa: E402, F401
+import sim_flash
+import esp32  # noqa: F401
+import machine
+import network  # noqa: F401
+import os
+import socket  # noqa: F401
+import time  # noqa: F401
 
 _block = sim_flash.Flash(sys.argv[2])
 _sim.hook_asyncio()
@@ -43,7 +40,7 @@ machine._cause[0] = _answer[0]
 _sim.rtc[0] = _answer[2]
 _sim.cut[0] = _answer[3]
 machine._chip[0] = _answer[4]
-_sim.post(0x0B, 0, 0, struct.pack("<III", gc.mem_alloc() - _before, gc.mem_alloc(), gc.mem_free()))
+_sim.post(0x0B, 0, 0, struct.pack("<III", gc.mem_alloc() - _sim.rom[1], gc.mem_alloc(), gc.mem_free()))
 
 
 def _run(path: str) -> None:

@@ -8,6 +8,8 @@ import _sim
 class I2C:
     """A bus master. NAK is OSError(ENODEV), as on the ESP32."""
 
+    __getattr__ = _sim.rare_method
+
     def __init__(
         self, id: int = 0, *, scl: object = None, sda: object = None, freq: int = 400000, timeout: int = 50000
     ) -> None:
@@ -17,10 +19,6 @@ class I2C:
     def writeto(self, addr: int, buf: object, stop: bool = True) -> int:
         """Write; the number of acknowledged bytes."""
         return struct.unpack("<H", _sim.call(0x82, self._id, addr | (256 if stop else 0), buf))[0]
-
-    def writevto(self, addr: int, vector: object, stop: bool = True) -> int:
-        """Write several buffers as one."""
-        return self.writeto(addr, b"".join(vector), stop)
 
     def readfrom(self, addr: int, nbytes: int, stop: bool = True) -> bytes:
         """Read `nbytes`."""
@@ -33,11 +31,6 @@ class I2C:
     def _register(self, addr: int, memaddr: int, addrsize: int) -> None:
         self.writeto(addr, memaddr.to_bytes(addrsize // 8, "big"), False)
 
-    def readfrom_mem(self, addr: int, memaddr: int, nbytes: int, *, addrsize: int = 8) -> bytes:
-        """Register read with a repeated start."""
-        self._register(addr, memaddr, addrsize)
-        return self.readfrom(addr, nbytes)
-
     def readfrom_mem_into(self, addr: int, memaddr: int, buf: object, *, addrsize: int = 8) -> None:
         """As `readfrom_mem`, into `buf`."""
         self._register(addr, memaddr, addrsize)
@@ -47,20 +40,6 @@ class I2C:
         """Register write."""
         self.writeto(addr, memaddr.to_bytes(addrsize // 8, "big") + bytes(buf))
 
-    def scan(self) -> list:
-        """Addresses that acknowledge."""
-        found = []
-        for addr in range(8, 0x78):
-            try:
-                self.writeto(addr, b"")
-            except OSError:
-                continue
-            found.append(addr)
-        return found
-
-    def deinit(self) -> None:
-        """Nothing to release."""
-
 
 class SPI:
     """A bus master; nothing on the simulated board talks back."""
@@ -68,6 +47,8 @@ class SPI:
     MSB = 0
     LSB = 1
     CONTROLLER = 0
+
+    __getattr__ = _sim.rare_method
 
     def __init__(self, id: int = 1, baudrate: int = 1000000, **options: object) -> None:
         self._id = id
@@ -89,19 +70,3 @@ class SPI:
     def write(self, buf: object) -> None:
         """Send `buf`."""
         _sim.post(5, self._id, 0, buf)
-
-    def read(self, nbytes: int, write: int = 0) -> bytes:
-        """No chip answers: zeros."""
-        return bytes(nbytes)
-
-    def readinto(self, buf: object, write: int = 0) -> None:
-        """No chip answers: zeros."""
-        buf[:] = bytes(len(buf))
-
-    def write_readinto(self, write_buf: object, read_buf: object) -> None:
-        """Send; no chip answers."""
-        self.write(write_buf)
-        self.readinto(read_buf)
-
-    def deinit(self) -> None:
-        """Nothing to release."""

@@ -17,6 +17,8 @@ class UART(io.IOBase):
     IRQ_RX, IRQ_RXIDLE, IRQ_BREAK = 1, 4096, 128
     _ports: dict = {}  # the receiving socket of each port outlives the object, like the hardware
 
+    __getattr__ = _sim.rare_method
+
     def __init__(self, id: int, baudrate: int = 115200, **options: object) -> None:
         self._id = id
         self._set = {"tx": 17, "rx": 18, "rxbuf": 256, "txbuf": 256, "timeout": 0, "timeout_char": 2}
@@ -42,10 +44,6 @@ class UART(io.IOBase):
         )
         while self._take(512):
             pass
-
-    def deinit(self) -> None:
-        """Stop receiving."""
-        _sim.post(0x0C, self._id)
 
     def _take(self, n: int) -> object:
         try:
@@ -97,36 +95,12 @@ class UART(io.IOBase):
             buf[: len(data)] = data
             return len(data)
 
-    def readline(self, n: int = -1) -> object:
-        """A line, or what there is of it, or None."""
-        waiting = self.any()
-        if not waiting:
-            return None
-        end = self._s.recv(waiting, _PEEK).find(b"\n")
-        return self._take(end + 1 if end >= 0 else waiting)
-
     def write(self, buf: object, *rest: object) -> int:
         """Send; returns at once, the bytes leave at the baud rate."""
         if isinstance(buf, str):
             buf = buf.encode()
         _sim.post(6, self._id, 0, buf)
         return len(buf)
-
-    def flush(self) -> None:
-        """Wait until the last byte has left."""
-        _sim.call(0x88, self._id)
-
-    def txdone(self) -> bool:
-        """Whether the last byte has left; it has when this returns."""
-        self.flush()
-        return True
-
-    def irq(self, handler: object = None, trigger: int = 0, hard: bool = False) -> object:
-        """Call `handler` when received bytes pause; other triggers act alike."""
-        if handler is None:
-            _sim.uarts.pop(self._id, None)
-        else:
-            _sim.uarts[self._id] = (handler, self)
 
     def ioctl(self, request: int, argument: int) -> int:
         """What poll and asyncio ask of a stream."""

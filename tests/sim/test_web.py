@@ -433,7 +433,9 @@ PIXEL = "(p) => [...document.querySelector('#screen').getContext('2d').getImageD
 
 @pytest.mark.browser
 def test_page_shows_the_screen_and_takes_keys(page, simulator: Simulator) -> None:
+    mark = simulator.mark()
     simulator.post("/api/power/cycle")
+    simulator.line("SCANNING", mark)
     until(page, f"({PIXEL})([5, 5])[0] === 255")
     assert page.evaluate(PIXEL, [5, 5]) == [255, 0, 0, 255]
     assert page.evaluate(PIXEL, [201, 301]) == [0, 0, 0, 255]
