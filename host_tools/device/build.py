@@ -1,10 +1,11 @@
 """Compile everything that goes onto a handheld into one folder.
 
 Two places on the handheld are filled from it. ``rom`` becomes the ROMFS partition, from which MicroPython
-runs bytecode in place: ``firmware`` and ``drivers`` as ``.mpy``, third-party libraries under ``lib``, fonts
-and pictures under ``assets``. ``flash`` goes to the file system: ``boot.py`` and ``main.py``, which
-MicroPython runs only there and only as source. The same inputs give the same bytes; the folder is named
-after their hash, so a second call is free.
+runs bytecode in place: ``firmware`` and ``drivers`` as the one module ``yima.mpy``, third-party libraries
+under ``lib``, fonts and pictures under ``assets``. ``flash`` goes to the file system: ``boot.py`` and
+``main.py``, which MicroPython runs only there and only as source. Beside them lie the sources as they were
+compiled and ``lines.txt``, which says at which line of ``yima.py``, as tracebacks count, each source begins.
+The same inputs give the same bytes; the folder is named after their hash, so a second call is free.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from host_tools.device import assets, romfs, shrink
+from host_tools.device import assets, bundle, edits, romfs, shrink
 
 ROOT = Path(__file__).resolve().parents[2]
+ENTRY = "firmware.main.main"
 LIBRARIES = ("adafruit_mlx90614", "adafruit_bus_device.i2c_device")
 #: -O2 drops asserts; line numbers stay, so that a crash note from the field can be read.
 OPTIMISATION = "-O2"
@@ -52,7 +54,7 @@ def fingerprint() -> str:
         digest.update(f"{name} {len(content)}\n".encode())
         digest.update(content)
     digest.update(assets.fingerprint().encode())
-    for module in (__file__, romfs.__file__, shrink.__file__):
+    for module in (__file__, bundle.__file__, edits.__file__, romfs.__file__, shrink.__file__):
         digest.update(Path(module).read_bytes())
     return digest.hexdigest()[:16]
 
@@ -68,19 +70,22 @@ def build(out: Path) -> Path:
         return tree
     staging = out / f".{name}.{id(out)}"
     shutil.rmtree(staging, ignore_errors=True)
-    modules = dict(sources())
-    texts = {target.replace("/", "."): source.read_text("utf-8") for target, source in modules.items()}
-    shrinker = shrink.Shrinker(texts)
-    for target in modules:
-        shrunk = staging / "shrunk" / f"{target}.py"
-        shrunk.parent.mkdir(parents=True, exist_ok=True)
-        shrunk.write_text(shrinker.shrink(target.replace("/", ".")), "utf-8")
-        _compile(shrunk, staging / "rom" / f"{target}.mpy", target)
+    modules = {target: path.read_text("utf-8") for target, path in sources()}
+    shrinker = shrink.Shrinker({target.replace("/", "."): text for target, text in modules.items()})
+    shrunk = {target: shrinker.shrink(target.replace("/", ".")) for target in modules}
+    libraries = {target: text for target, text in shrunk.items() if target.startswith("lib/")}
+    own = bundle.Bundle({t.replace("/", "."): s for t, s in shrunk.items() if t not in libraries}, ENTRY)
+    for target, text in {**libraries, "yima": own.text}.items():
+        source = staging / "shrunk" / f"{target}.py"
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text(text, "utf-8")
+        _compile(source, staging / "rom" / f"{target}.mpy", target)
+    (staging / "lines.txt").write_text(own.table())
     assets.build(staging / "rom" / "assets")
     (staging / "rom.img").write_bytes(romfs.pack(staging / "rom"))
     (staging / "flash").mkdir()
     shutil.copyfile(ROOT / "firmware" / "boot.py", staging / "flash" / "boot.py")
-    (staging / "flash" / "main.py").write_text("import firmware.main\n\nfirmware.main.main()\n")
+    (staging / "flash" / "main.py").write_text("import yima\n\nyima.main()\n")
     try:
         staging.rename(tree)
     except OSError:
