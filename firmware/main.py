@@ -31,6 +31,10 @@ ENROL = DATA + "/enrol.cbor"
 #: No signature was made before this release was: a clock that says otherwise is wrong. 2026-11-01 UTC.
 FLOOR_UNIX = 1_793_491_200
 HOUSEKEEPING_MS = 5_000
+#: The longest that these tasks may go without a beat: a person at the door who is measured twice, and the
+#: longest pause between two exchanges with the exchange itself.
+FLOW_MS = 60_000
+RADIO_MS = 180_000
 
 
 def _provision(settings: Settings) -> None:
@@ -98,11 +102,11 @@ async def _run() -> None:
     panel = Panel(screens, board.buzzer, board.led, board.vibration)
 
     supervisor = Supervisor(board.start_watchdog(), DATA + "/crash.txt", board.restart)
-    supervisor.spawn("flow", Flow(gate, panel, inbox).run())
+    supervisor.spawn("flow", Flow(gate, panel, inbox, lambda: supervisor.beat("flow")).run(), True, FLOW_MS)
     supervisor.spawn("scanner", scanning.run())
     supervisor.spawn("keys", _keys(board.keys, inbox))
-    supervisor.spawn("wifi", wifi.run())
-    supervisor.spawn("sync", sync.run())
+    supervisor.spawn("wifi", wifi.run(lambda: supervisor.beat("wifi")), True, RADIO_MS)
+    supervisor.spawn("sync", sync.run(lambda: supervisor.beat("sync")), True, RADIO_MS)
     supervisor.spawn("housekeeping", _housekeeping(gate, clock, supervisor))
     gc.collect()
     print("yima %s ready, %d bytes free" % (VERSION, gc.mem_free()))

@@ -7,6 +7,7 @@ Where PACKAGES is empty, MICROPYTHON is an executable; it gets address 0 and rea
 """
 
 import ctypes
+import importlib
 import mmap
 import os
 import signal
@@ -35,8 +36,8 @@ def main() -> None:
         os.execv(command[0], [*command, rom, "0", str(sizes[0]), shims, "0", str(sizes[1])])  # noqa: S606
     sys.path.append(packages)
     (rom_memory, rom_address), (shims_memory, shims_address) = mapped(rom), mapped(shims)
-    from micropython_module import run_main  # its folder is known only here
-
+    # Not imported above: the folder it lies in is known only now.
+    run_main = importlib.import_module("micropython_module").run_main
     run_main([*command, rom, str(rom_address), str(sizes[0]), shims, str(shims_address), str(sizes[1])])
     rom_memory.close()
     shims_memory.close()

@@ -31,6 +31,12 @@ def need(condition: bool, cases: int, what: str) -> None:
         pytest.skip(message)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-snapshots", action="store_true", help="store the screens as they are drawn now"
+    )
+
+
 class MpyFile(pytest.File):
     """A test file that MicroPython runs as one item."""
 

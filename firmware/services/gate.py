@@ -9,7 +9,7 @@ from firmware.services.journal import JournalError
 from firmware.services.settings import SettingsError
 from firmware.services.slices import exhaust
 from firmware.services.sync import Sync, Vault
-from firmware.services.thermometry import Reading, measure
+from firmware.services.thermometry import Reading, longest_ms, measure
 
 if False:
     from typing import Callable, Generator
@@ -113,6 +113,10 @@ class Gate:
     async def measure(self, scene: Scene, on_value: "Callable[[int | None, int], None]") -> Reading:
         """Take a person's temperature as the scene asks."""
         return await measure(self._senses.thermometer, scene, on_value)
+
+    def longest_measure_ms(self, scene: Scene) -> int:
+        """How long `measure` may take: a fever gets a second look."""
+        return longest_ms(scene)
 
     def record(self, code: "Code | None", decisions: "list[Decision]", scene: Scene) -> bool:
         """Write one record per decision, all of them before this returns; False where the journal refuses."""

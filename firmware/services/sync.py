@@ -27,6 +27,9 @@ from firmware.services.slices import exhaust
 from firmware.services.truststore import TrustStore, TrustStoreError
 from firmware.services.wifi import Wifi
 
+if False:
+    from typing import Callable
+
 #: With nothing to send, ask for time and trust data this often.
 IDLE_INTERVAL_MS = 30_000
 #: Let a passenger's records gather before they are sent.
@@ -79,10 +82,11 @@ class Sync:
         """A record is waiting: do not sit out the idle interval."""
         self._wanted.set()
 
-    async def run(self) -> None:
+    async def run(self, beat: "Callable[[], None]") -> None:
         """The task: wait for a reason and for the Wi-Fi, exchange, back off where it fails."""
         failures = 0
         while True:
+            beat()
             if not self._wifi.online:
                 self.reached = False
                 await asyncio.sleep_ms(500)

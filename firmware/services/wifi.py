@@ -5,6 +5,8 @@ import asyncio
 from firmware.services.settings import Settings
 
 if False:
+    from typing import Callable
+
     import network
 
 #: A join takes a few seconds on a good day; after this it has failed.
@@ -26,10 +28,11 @@ class Wifi:
         """Whether the handheld has an address now."""
         return bool(self._wlan.isconnected())
 
-    async def run(self) -> None:
+    async def run(self, beat: "Callable[[], None]") -> None:
         """The task: join, watch, join again. Without a network name it sleeps."""
         failures = 0
         while True:
+            beat()
             name = self._settings.get("wifi_ssid")
             if not name:
                 await asyncio.sleep_ms(CHECK_MS)
@@ -37,6 +40,7 @@ class Wifi:
             if await self._join(name, self._settings.get("wifi_key")):
                 failures = 0
                 while self.online:
+                    beat()
                     await asyncio.sleep_ms(CHECK_MS)
             else:
                 await asyncio.sleep_ms(BACKOFF_MS[min(failures, len(BACKOFF_MS) - 1)])

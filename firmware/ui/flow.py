@@ -14,6 +14,8 @@ from firmware.ui import sounds
 from firmware.ui.screens import Bar
 
 if False:
+    from typing import Callable
+
     from firmware.services.gate import Gate
     from firmware.services.inbox import Inbox
     from firmware.services.thermometry import Reading
@@ -29,6 +31,7 @@ KEY_YES = 2
 #: How often idle looks whether anything on its screen has changed.
 IDLE_TICK_MS = 500
 NOTICE_MS = 2_000
+GRACE_MS = 1_000
 #: A key this soon after a verdict was meant for the step before it, and does not end it.
 KEY_GUARD_MS = 700
 #: Steps of the white line under a verdict.
@@ -39,8 +42,9 @@ DAY_S = 86_400
 class Flow:
     """Takes scans and keys from the inbox and leads one passenger after the other through the steps."""
 
-    def __init__(self, gate: "Gate", panel: "Panel", inbox: "Inbox") -> None:
+    def __init__(self, gate: "Gate", panel: "Panel", inbox: "Inbox", beat: "Callable[[], None]") -> None:
         self._gate = gate
+        self._beat = beat
         self._panel = panel
         self._inbox = inbox
         self._count = 0
@@ -62,6 +66,7 @@ class Flow:
         shown: object = None
         print("flow: idle")
         while True:
+            self._beat()
             status = self._gate.status()
             labels = ("", "English" if panel.screens.language == "zh" else "中文", "")
             model = (
@@ -96,6 +101,7 @@ class Flow:
     async def _passenger(self, text: bytes) -> "bytes | None":
         """Lead one code to its verdict; returns the next code where one came while the verdict showed."""
         gate, panel = self._gate, self._panel
+        self._beat()
         started_ms = time.ticks_ms()
         panel.signal(sounds.SCANNED)
         panel.screens.checking(self._bar())
@@ -186,13 +192,12 @@ class Flow:
     async def _collect(self, decision: Decision, scene: Scene, view: "MeasureView") -> None:
         """Gather the reading and the answer on the mask, in whatever order they come."""
         ends_ms = time.ticks_add(time.ticks_ms(), scene.mask_timeout_ms)
+        # The thermometer ends its half by itself; this is for one that hangs.
+        reading_ends_ms = time.ticks_add(time.ticks_ms(), self._gate.longest_measure_ms(scene) + GRACE_MS)
         waits_for_reading = scene.measures_temperature
         waits_for_mask = scene.asks_mask
         while waits_for_reading or waits_for_mask:
-            # The thermometer's own time-out ends its half.
-            left_ms = (
-                time.ticks_diff(ends_ms, time.ticks_ms()) if waits_for_mask else scene.measure_timeout_ms
-            )
+            left_ms = time.ticks_diff(ends_ms if waits_for_mask else reading_ends_ms, time.ticks_ms())
             event = await self._inbox.get(max(left_ms, 1))
             if event is None:
                 decision.reasons.append(reasons.MASK_UNANSWERED if waits_for_mask else reasons.TEMP_MISSING)

@@ -155,9 +155,8 @@ def dispatch() -> None:
         _busy = False
 
 
-def hook_asyncio() -> None:
+def hook_asyncio(core: object) -> None:
     """Let the event loop wait for our events beside its own, so that handlers run while everything sleeps."""
-    from asyncio import core
 
     async def follow() -> None:
         while True:

@@ -7,6 +7,7 @@ this process's memory and is read into the heap.
 import gc
 import sys
 
+import uctypes
 import vfs
 
 gc.collect()
@@ -15,8 +16,6 @@ _used = gc.mem_alloc()
 
 def _mount(path: str, address: int, size: int, point: str) -> object:
     if address:
-        import uctypes
-
         memory = uctypes.bytearray_at(address, size)
     else:
         with open(path, "rb") as file:
@@ -32,4 +31,5 @@ sys.path[:] = ["/_sim", ".frozen"]
 import _sim  # noqa: E402
 
 _sim.rom.extend((_shims, _used))
+del _mount, _shims
 import sim_boot  # noqa: E402, F401

@@ -17,13 +17,14 @@ import vfs
 import sim_flash
 import esp32  # noqa: F401
 import machine
+from asyncio import core
 import network  # noqa: F401
 import os
 import socket  # noqa: F401
 import time  # noqa: F401
 
 _block = sim_flash.Flash(sys.argv[2])
-_sim.hook_asyncio()
+_sim.hook_asyncio(core)
 vfs.umount("/")
 vfs.umount("/_sim")
 _error = None

@@ -12,12 +12,12 @@ STDLIB_OF_CORE = {"struct", "binascii", "hashlib", "typing"}
 #: folder → project packages that its files may import
 ALLOWED = {
     "firmware/core": {"firmware.core"},
-    "drivers": set(),
+    "drivers": {"drivers"},
     "firmware/services": {"firmware.core", "firmware.services", "drivers"},
-    "firmware/ui": {"firmware.core", "firmware.ui"},
+    "firmware/ui": {"firmware.core", "firmware.ui", "drivers.displayio"},
     "host_tools": {"firmware.core", "host_tools"},
     "simulator": {"simulator", "host_tools"},
-    "simulator/devices": {"simulator.devices"},
+    "simulator/devices": {"simulator.devices", "simulator.timebase"},
     "simulator/shims": set(),
 }
 #: single files with a wider licence
@@ -74,9 +74,9 @@ def test_imports_follow_the_layers(path: Path) -> None:
 def test_core_is_pure() -> None:
     for path in sorted((ROOT / "firmware" / "core").rglob("*.py")):
         allowed = STDLIB_OF_CORE | ({"deflate", "zlib", "io", "sys"} if path.name == "inflate.py" else set())
-        for name, _ in imports(path):
+        for name, typing_only in imports(path):
             top = name.split(".")[0]
-            assert top == "firmware" or top in allowed, f"{path.name} imports {name}"
+            assert typing_only or top == "firmware" or top in allowed, f"{path.name} imports {name}"
 
 
 def test_only_the_board_knows_the_machine() -> None:
@@ -92,6 +92,9 @@ def test_only_the_board_knows_the_machine() -> None:
 
 def test_no_lazy_imports() -> None:
     for path in files():
+        if "shims" in path.parts:
+            # They stand for C modules, which cost the board no heap before they are used.
+            continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 for inner in ast.walk(node):
