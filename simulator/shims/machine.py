@@ -9,6 +9,8 @@ from machine import PinBase  # noqa: E402
 
 sys.path.extend(_path)
 
+import time  # noqa: E402
+
 import _sim  # noqa: E402
 from micropython import const  # noqa: E402
 from sim_bus import I2C, SPI  # noqa: E402, F401
@@ -193,8 +195,6 @@ class RTC:
 
     def datetime(self, t: object = None) -> object:
         """(year, month, day, weekday, hour, minute, second, microsecond)."""
-        import time
-
         if t is None:
             ns = time.time_ns()
             y, mo, d, h, mi, s, w, _ = time.gmtime(ns // 1000000000)

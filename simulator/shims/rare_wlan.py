@@ -1,6 +1,7 @@
 """``network.WLAN``: methods loaded at their first use."""
 
 import _sim
+import machine
 
 
 def scan(self) -> list:
@@ -27,8 +28,6 @@ def config(self, what: object = None, **options: object) -> object:
         self._options.update(options)
         return None
     if what == "mac":
-        import machine
-
         return machine.unique_id()
     if what in ("hostname", "dhcp_hostname"):
         return _sim.rare("network").station[0]
