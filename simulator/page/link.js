@@ -2,11 +2,14 @@
 
 const FIRST_MS = 400;
 const LONGEST_MS = 5000;
+// A finger's shortest press; a click or a tap on a touchpad may be shorter than the handheld's debouncing.
+const SHORTEST_PRESS_MS = 60;
 
 export class Link {
   #socket = null;
   #wait = FIRST_MS;
   #on;
+  #pressed = new Map();
 
   // on: {state(object), event(object), pixels(ArrayBuffer), connected(boolean)}
   constructor(on) {
@@ -39,6 +42,17 @@ export class Link {
   }
 
   key(key, closed) {
+    if (closed) {
+      this.#pressed.set(key, performance.now());
+      this.#send(key, true);
+      return;
+    }
+    const left = (this.#pressed.get(key) ?? 0) + SHORTEST_PRESS_MS - performance.now();
+    if (left > 0) setTimeout(() => this.#send(key, false), left);
+    else this.#send(key, false);
+  }
+
+  #send(key, closed) {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ key, closed }));
   }
 }
