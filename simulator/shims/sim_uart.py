@@ -56,15 +56,11 @@ class UART(io.IOBase):
         return data
 
     def any(self) -> int:
-        """Bytes that wait to be read."""
+        """Bytes that wait to be read; 1024 for any number above, since counting takes a copy in the heap."""
         if not self._p.poll(0):
             return 0
-        size = 128
-        while True:
-            n = len(self._s.recv(size, _PEEK))
-            if n < size or size >= self._set["rxbuf"]:
-                return n
-            size *= 4
+        n = len(self._s.recv(128, _PEEK))
+        return n if n < 128 else len(self._s.recv(1024, _PEEK))
 
     def read(self, n: object = None) -> object:
         """Up to `n` bytes, or all there are; waits `timeout` ms for the first and `timeout_char` for the
@@ -90,10 +86,15 @@ class UART(io.IOBase):
 
     def readinto(self, buf: object, n: object = None) -> object:
         """Read into `buf`; how many, or None."""
-        data = self.read(len(buf) if n is None else min(n, len(buf)))
-        if data:
-            buf[: len(data)] = data
-            return len(data)
+        wait = self._set["timeout"]
+        if wait and not self._p.poll(wait):
+            return None
+        got = self._s.readinto(buf) if n is None else self._s.readinto(buf, n)
+        if got == 0 and len(buf):
+            _sim.die()
+        if got:
+            _sim.post(7, self._id, got)
+        return got
 
     def write(self, buf: object, *rest: object) -> int:
         """Send; returns at once, the bytes leave at the baud rate."""
