@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import flash
 import reading
 from conftest import ROOT, micropython
 from fleet import Fleet, Loop, until
@@ -105,7 +106,9 @@ class Door:
 
     def __exit__(self, kind: type | None, _: BaseException | None, __: TracebackType | None) -> None:
         self._close()
-        assert kind or not self.loop.errors, self.loop.errors
+        if kind is None:
+            assert not self.loop.errors, self.loop.errors
+            assert not flash.crash_notes(self.handheld.image)
 
     def _close(self) -> None:
         self.loop.run(self.handheld.stop())
@@ -141,8 +144,9 @@ class Door:
         self.cut()
         return self.boot()
 
-    def cut_at(self, kind: str, where: Callable[[Event], bool]) -> Callable[[], None]:
-        """Cut the power the moment an event comes; the returned function waits until that has happened."""
+    @contextlib.contextmanager
+    def cut_at(self, kind: str, where: Callable[[Event], bool]) -> Iterator[None]:
+        """Cut the power the moment an event comes that the block brings about; off at the block's end."""
         gone: list[asyncio.Task[None]] = []
 
         def listener(event: Event) -> None:
@@ -152,12 +156,12 @@ class Door:
                 gone.append(asyncio.ensure_future(self.handheld.kill()))
 
         stop = self.loop.call(self.world.listen, listener)
-
-        def wait() -> None:
-            until(lambda: bool(gone) and gone[0].done(), f"power is cut at {kind}", STEP_S)
+        try:
+            yield
+            with self.explained():
+                until(lambda: bool(gone) and gone[0].done(), f"power is cut at {kind}", STEP_S)
+        finally:
             self.loop.call(stop)
-
-        return wait
 
     def set_clock_chip(self, offset_s: float = 0.0, stopped: bool = False) -> None:
         """The clock chip's state, while the handheld is off."""
@@ -201,7 +205,8 @@ class Door:
         try:
             yield
         except (AssertionError, TimeoutError) as e:
-            raise AssertionError(f"{e}\n" + "\n".join(self.console[-40:])) from None
+            said = "\n".join(self.console[-40:])
+            raise AssertionError(f"{e}\n{said}\n{flash.crash_notes(self.handheld.image)}") from None
 
     def light(self) -> str | None:
         """The verdict that the light shows; its channels come one by one, and beside the console."""

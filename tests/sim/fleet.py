@@ -64,6 +64,7 @@ class Fleet:
         self.authority = Authority(self.state)
         self.pki = open_pki(self.state)
         self.store = open_store(self.state)
+        self.log = folder / "server.log"
         self.port, self.console_port, self.authority_port = free_ports(3)
         self.process: subprocess.Popen[bytes] | None = None
         self._loop = loop
@@ -81,7 +82,8 @@ class Fleet:
         argv = [sys.executable, "-m", "host_tools.cli", "server", "serve", "--state", str(self.state.root)]
         argv += ["--port", str(self.port), "--console-port", str(self.console_port)]
         argv += ["--authority", f"http://127.0.0.1:{self.authority_port}"]
-        self.process = subprocess.Popen(argv, cwd=ROOT)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(argv, cwd=ROOT, stdout=log, stderr=log)
 
     def wait_for_server(self, trust: bool = True) -> None:
         """Wait until it listens and, if asked, holds the trust list."""
