@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
-import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import httpx
 import pytest
 from conftest import micropython, need
+from system import ROOT, YIMA, free_base, running, started, wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
-YIMA = [sys.executable, "-m", "host_tools.cli"]
 #: One after the other: two systems at once would be slow for no gain.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("system")]
 
@@ -25,15 +21,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("system")]
 @pytest.fixture(autouse=True)
 def interpreter():
     need(Path(micropython()).exists(), 1, "no MicroPython interpreter")
-
-
-def free_base() -> int:
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            base = probe.getsockname()[1]
-        if base < 60_000:
-            return base
 
 
 def processes(state: Path) -> list[str]:
@@ -45,33 +32,6 @@ def processes(state: Path) -> list[str]:
             if str(state) in line and "Z" not in (entry / "stat").read_text().rpartition(")")[2].split()[0]:
                 found.append(line)
     return found
-
-
-def wait_until(condition, what: str, limit_s: float = 60.0) -> None:
-    ends = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < ends, what
-        time.sleep(0.1)
-
-
-@contextlib.contextmanager
-def started(state: Path, base: int):
-    """A `yima run`, killed at the end if the test did not end it."""
-    argv = [*YIMA, "run", "--no-browser", "--state", str(state), "--port-base", str(base)]
-    process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait(10)
-
-
-def running(state: Path, process: subprocess.Popen) -> dict[str, str]:
-    """What run.json tells once the system works."""
-    path = state / "run.json"
-    wait_until(lambda: path.exists() or process.poll() is not None, "the system does not start")
-    assert process.poll() is None, process.stdout.read()
-    return json.loads(path.read_text())
 
 
 def devices(system: dict[str, str]) -> list[dict]:
