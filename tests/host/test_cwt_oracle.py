@@ -1,4 +1,4 @@
-"""The town's codes and its EU certificate are CWTs that python-cwt, which knows nothing of Yima, verifies too."""
+"""The town's codes and its EU certificate are CWTs that python-cwt, which knows nothing of Yima, verifies."""
 
 from __future__ import annotations
 
