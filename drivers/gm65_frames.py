@@ -46,11 +46,14 @@ class Frames:
     """Cuts the module's byte stream into replies and texts, whatever the chunks it arrives in.
 
     A reply is taken out wherever it stands, also in the middle of a text; what only looks like the start of
-    one is text. Memory is bounded by `limit` + 1 bytes. The next carriage return ends whatever went before.
+    one is text. Memory is taken as a text grows, up to `limit` + 1 bytes; a text that there is no memory for
+    is dropped as a whole. The next carriage return ends whatever went before.
     """
 
     def __init__(self, limit: int = PAYLOAD_LIMIT) -> None:
-        self._text = bytearray(limit + 1)
+        self._limit = limit
+        self._text = bytearray()
+        #: How much of the text has come, also where it could not be kept.
         self._length = 0
         #: Bytes that may be the start of a reply.
         self._head = bytearray()
@@ -68,6 +71,7 @@ class Frames:
 
     def reset(self) -> None:
         """Forget a text or reply that has begun."""
+        self._text = bytearray()
         self._length = 0
         self._head = bytearray()
         self._after_tail = False
@@ -109,13 +113,21 @@ class Frames:
 
     def _append(self, data: bytes, start: int, end: int) -> None:
         """Add data[start:end] to the text, as far as it fits."""
-        count = min(end - start, len(self._text) - self._length)
-        self._text[self._length : self._length + count] = data[start : start + count]
+        count = min(end - start, self._limit + 1 - self._length)
+        if len(self._text) == self._length:
+            try:
+                self._text.extend(data[start : start + count])
+            except MemoryError:
+                self._text = bytearray()
         self._length += count
 
     def _end_text(self, events: "list[tuple[int, bytes]]") -> None:
-        if self._length:
-            events.append((TEXT, bytes(self._text[: self._length])))
+        if self._length and len(self._text) == self._length:
+            try:
+                events.append((TEXT, bytes(self._text)))
+            except MemoryError:
+                pass
+        self._text = bytearray()
         self._length = 0
         self._after_tail = True
 

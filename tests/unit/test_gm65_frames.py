@@ -187,7 +187,22 @@ def test_noise_never_hangs_nor_grows():
             data = noise(256) if alphabet is None else bytes(random.choice(alphabet) for _ in range(256))
             for kind, content in frames.feed(data):
                 assert kind in (REPLY, TEXT, EMBEDDED) and len(content) <= PAYLOAD_LIMIT + 1
-        assert len(frames._text) == PAYLOAD_LIMIT + 1 and len(frames._head) <= 8
+        assert len(frames._text) <= PAYLOAD_LIMIT + 1 and len(frames._head) <= 8
         # What comes after it: at worst the first code is spoilt, the second never is.
         events = frames.feed(b"FIRST\rSECOND\r" + ACK)
         assert events[-2:] == [(TEXT, b"SECOND"), (REPLY, b"\x00")]
+
+
+class NoMemory(bytearray):
+    """Stands for a text's buffer where the heap is full."""
+
+    def extend(self, data):
+        raise MemoryError
+
+
+def test_a_text_without_memory_is_dropped_as_a_whole():
+    frames = Frames()
+    frames._text = NoMemory()
+    assert frames.feed(b"LOST") == [] and frames.in_text
+    assert frames.feed(b"LOST TOO\rNEXT\r" + ACK) == [(TEXT, b"NEXT"), (REPLY, b"\x00")]
+    assert not frames.open
