@@ -2,7 +2,7 @@
 
 import framebuf
 
-from drivers.displayio_pixels import FORMATS, Bitmap, Palette, union
+from drivers.displayio_pixels import Bitmap, Palette, union
 
 if False:
     from typing import Callable, Iterator
@@ -174,7 +174,8 @@ class TileGrid(Layer):
         """Draw the part inside `clip`; pixel (0, 0) of the band is the upper left corner of `clip`."""
         bitmap = self.bitmap
         x, y = area[0] - clip[0], area[1] - clip[1]
-        if bitmap._canvas is None:
+        source = bitmap._pixels()
+        if source is None:
             color = self.pixel_shader._color(bitmap._plain)
             if color >= 0:
                 band.fill_rect(x, y, area[2] - area[0], area[3] - area[1], color)
@@ -183,28 +184,27 @@ class TileGrid(Layer):
         if scale > 1 or self.flip_x or self.flip_y or self.transpose_xy:
             self._draw_pixels(band, row, key, (x, y), clip, scale)
         elif self._single():
-            band.blit(bitmap._canvas, x, y, key, row)
+            band.blit(source, x, y, key, row)  # type: ignore[arg-type]
         else:
-            self._draw_tiles(band, row, key, (x, y), clip)
+            self._draw_tiles(band, source, row, key, (x, y), clip)
 
     def _draw_tiles(
         self,
         band: framebuf.FrameBuffer,
+        pixels: "tuple[memoryview, int, int, int, int]",
         row: framebuf.FrameBuffer,
         key: int,
         at: "tuple[int, int]",
         clip: "Area",
     ) -> None:
-        """Draw tile by tile, each as a framebuf that looks into the bitmap."""
-        bitmap = self.bitmap
+        """Draw tile by tile, each as a picture that begins inside the bitmap."""
+        memory, width, _, form, stride = pixels
         w, h = self.tile_width, self.tile_height
-        per_byte = 8 // bitmap.bits_per_value
-        stride = (bitmap.width + per_byte - 1) // per_byte * per_byte
-        per_row = bitmap.width // w
+        per_byte = 8 // self.bitmap.bits_per_value
+        per_row = width // w
         if per_row > 1 and w % per_byte:
             self._draw_pixels(band, row, key, at, clip, 1)
             return
-        pixels = memoryview(bitmap._buffer)
         for place in range(self.width * self.height):
             tile = self._tiles[place] if self._tiles else 0
             x = at[0] + place % self.width * w
@@ -212,8 +212,8 @@ class TileGrid(Layer):
             if x + w <= 0 or y + h <= 0 or x >= clip[2] - clip[0] or y >= clip[3] - clip[1]:
                 continue
             start = (tile // per_row * h * stride + tile % per_row * w) // per_byte
-            source = framebuf.FrameBuffer(pixels[start:], w, h, FORMATS[bitmap.bits_per_value], stride)
-            band.blit(source, x, y, key, row)
+            tile_source = (memory[start:], w, h, form, stride)
+            band.blit(tile_source, x, y, key, row)  # type: ignore[arg-type]
 
     def _draw_pixels(
         self,

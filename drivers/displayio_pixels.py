@@ -36,11 +36,13 @@ def pixels(a: "Area") -> int:
 class Bitmap:
     """A rectangle of values from 0 to `value_count` - 1, at most 256.
 
-    Takes memory for its pixels only once they differ: a filled rectangle costs a few words.
+    Takes memory for its pixels only once they differ: a filled rectangle costs a few words, and so does a
+    picture in flash.
     """
 
-    #: The one value of all pixels while there is no canvas.
+    #: The one value of all pixels while there is neither canvas nor lent memory.
     _plain = 0
+    _lent: "memoryview | None" = None
     _canvas: "framebuf.FrameBuffer | None" = None
     _buffer: bytearray
 
@@ -61,9 +63,10 @@ class Bitmap:
     def canvas(self) -> framebuf.FrameBuffer:
         """Not CircuitPython: the pixels as a framebuf, for drawing text fast; call `dirty` afterwards."""
         if self._canvas is None:
-            per_byte = 8 // self.bits_per_value
-            stride = (self.width + per_byte - 1) // per_byte * per_byte
-            self._buffer = bytearray(stride * self.height // per_byte)
+            stride = self._stride()
+            size = stride * self.height * self.bits_per_value // 8
+            self._buffer = bytearray(self._lent or size)
+            self._lent = None
             self._canvas = framebuf.FrameBuffer(
                 self._buffer, self.width, self.height, FORMATS[self.bits_per_value], stride
             )
@@ -71,11 +74,30 @@ class Bitmap:
                 self._canvas.fill(self._plain)
         return self._canvas
 
-    def raw(self) -> bytearray:
-        """Not CircuitPython: the bytes of the pixels, rows padded to whole bytes; call `dirty` after
-        writing."""
-        self.canvas()
-        return self._buffer
+    def _stride(self) -> int:
+        """Pixels from one row to the next: rows begin with a byte."""
+        per_byte = 8 // self.bits_per_value
+        return (self.width + per_byte - 1) // per_byte * per_byte
+
+    def lend(self, memory: memoryview) -> None:
+        """Not CircuitPython: show the pixels in some memory, rows padded to whole bytes, without a copy.
+
+        The memory is not written to: it is copied when single pixels are asked for or set. Raises ValueError
+        where it has another size than the pixels.
+        """
+        if len(memory) != self._stride() * self.height * self.bits_per_value // 8:
+            raise ValueError("another size")
+        self._plain = 0
+        self._canvas = None
+        self._lent = memory
+        self.dirty()
+
+    def _pixels(self) -> "tuple[memoryview, int, int, int, int] | None":
+        """All pixels as framebuf's `blit` takes them; None where they are alike."""
+        if self._lent is None and self._canvas is None:
+            return None
+        pixels = memoryview(self._buffer) if self._lent is None else self._lent
+        return pixels, self.width, self.height, FORMATS[self.bits_per_value], self._stride()
 
     def dirty(self, x1: int = 0, y1: int = 0, x2: int = -1, y2: int = -1) -> None:
         """Say that the pixels of a rectangle have been changed behind the bitmap's back."""
@@ -87,6 +109,7 @@ class Bitmap:
         if not 0 <= value < self._values:
             raise ValueError("value out of range")
         self._plain = value
+        self._lent = None
         if self._canvas:
             self._canvas.fill(value)
         self.dirty()
@@ -100,9 +123,9 @@ class Bitmap:
     def __getitem__(self, index: "int | tuple[int, int]") -> int:
         """The value at (x, y) or at a running index."""
         x, y = self._place(index)
-        if self._canvas is None:
+        if self._canvas is None and self._lent is None:
             return self._plain
-        return self._canvas.pixel(x, y)
+        return self.canvas().pixel(x, y)
 
     def __setitem__(self, index: "int | tuple[int, int]", value: int) -> None:
         """Set the value at (x, y) or at a running index."""

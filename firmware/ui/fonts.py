@@ -1,11 +1,11 @@
 """Text and pictures from the asset files, drawn into displayio bitmaps.
 
-The files are described in host_tools/device/assets.py. A font stays in flash: a character is found by two
-look-ups (page table in memory, glyph number in the file), its glyph is kept in one of a few slots, the one
-longest unused is given up. Nothing here fails on any text: what the font lacks is drawn as a box.
+The files are described in host_tools/device/assets.py. They stay in flash, which ROMFS makes readable as
+memory: glyphs and pictures are drawn from there, without a copy. A character is found by two look-ups, its
+page and its glyph's number. Nothing here fails on any text: what the font lacks is drawn as a box.
 
-This file is the one place that goes past the displayio API: `Bitmap.canvas` and `Bitmap.raw` let framebuf
-copy glyphs and files fill bitmaps.
+This file is the one place that goes past the displayio API: `Bitmap.lend` shows a picture where it stands,
+and `Line` is a bitmap that draws its text anew whenever it is shown, for there is no memory to keep it.
 """
 
 import struct
@@ -15,13 +15,12 @@ import framebuf
 from drivers.displayio import Bitmap
 from firmware.ui.texts import Texts
 
-if False:
-    from io import BufferedReader
-
 ELLIPSIS = "\u2026"
 _SPACE = 0x20
 #: Marks that must not begin a line.
 _CLOSING = (0xFF0C, 0x3002, 0xFF1B, 0xFF1A, 0x3001, 0xFF01, 0xFF1F)
+#: A line as wide as the screen, of large text.
+_STRIP_BYTES = 240 * 30 // 4
 _HEADER = 264
 _PAGE = 512
 
@@ -47,41 +46,40 @@ def code_points(text: str) -> "list[int]":
     return points
 
 
-def _open(path: str, magic: bytes) -> "tuple[BufferedReader, bytes]":
-    """The open file and its first four bytes; raises AssetError."""
-    file = None
+def _contents(path: str, magic: bytes) -> memoryview:
+    """All bytes of an asset file; raises AssetError."""
+    data = None
     try:
-        file = open(path, "rb")
+        with open(path, "rb") as file:
+            try:
+                # A file in ROMFS lends its memory.
+                data = memoryview(file)
+            except TypeError:
+                data = memoryview(file.read())
     except OSError:
         pass
-    if file is None:
+    if data is None:
         raise AssetError("missing: " + path)
-    head = file.read(4)
-    if len(head) != 4 or head[:3] != magic:
-        file.close()
+    if len(data) < 4 or data[:3] != magic:
         raise AssetError("not an asset file: " + path)
-    return file, head
+    return data
 
 
 class Font:
     """One size of text. `height` is the height of a line in pixels, Chinese characters are `size` wide."""
 
-    def __init__(self, path: str, slots: int) -> None:
-        self._file, head = _open(path, b"YF1")
-        self.size = head[3]
-        rest = self._file.read(_HEADER - 4)
-        if len(rest) != _HEADER - 4 or self.size not in (16, 24):
+    def __init__(self, path: str, strip: bytearray) -> None:
+        """`strip` has room for the widest line; fonts may share it."""
+        self._data = data = _contents(path, b"YF1")
+        self._strip = strip
+        self.size = data[3]
+        if len(data) < _HEADER or self.size not in (16, 24):
             raise AssetError("not a font: " + path)
-        self._glyphs = struct.unpack(">H", rest)[0]
-        self.height = rest[2]
-        self._pages = rest[4:]
-        self._start = _HEADER + _PAGE * max(self._pages)
+        self._glyphs, self.height = struct.unpack_from(">HB", data, 4)
+        self._start = _HEADER + _PAGE * max(data[8:_HEADER])
         self._cell = self.size * self.size // 4
-        #: The glyphs in the slots as they are in the file, and the code of the character in each.
-        self._slots = memoryview(bytearray(slots * (self._cell + 4)))
-        self._codes = [-1] * slots
-        #: Numbers of the slots, the longest unused first.
-        self._order = list(range(slots))
+        if len(data) < self._start + self._glyphs * (self._cell + 4):
+            raise AssetError("cut short: " + path)
 
     def width(self, text: str) -> int:
         """Width of a text in pixels."""
@@ -129,67 +127,70 @@ class Font:
                 best = i + 1
         return len(points)
 
-    def draw(self, bitmap: Bitmap, text: str, x: int, y: int) -> None:
-        """Draw a text into a bitmap of 4 values with the line's upper left corner at a point; cut at the
-        edges."""
-        canvas = bitmap.canvas()
-        end = x
+    def pixels(self, text: str, x: int, width: int) -> "tuple[memoryview, int, int, int, int]":
+        """A text `x` pixels into a line of a width, cut at the edges, as framebuf's `blit` takes it.
+
+        Good until the next call of this on any font with the same strip.
+        """
+        stride = (width + 3) // 4 * 4
+        pixels = memoryview(self._strip)[: stride * self.height // 4]
+        canvas = framebuf.FrameBuffer(pixels, width, self.height, framebuf.GS2_HMSB, stride)
+        canvas.fill(0)
         for code in code_points(text):
-            glyph = self._glyph(code)
-            advance, left, top = struct.unpack_from(">bbb", glyph, self._cell)
-            cell = framebuf.FrameBuffer(glyph, self.size, self.size, framebuf.GS2_HMSB)
-            canvas.blit(cell, end + left, y + top, 0)
-            end += advance
-        bitmap.dirty(max(0, x), max(0, y), min(bitmap.width, end), min(bitmap.height, y + self.height))
+            start = self._glyph(code)
+            advance, left, top = struct.unpack_from(">bbb", self._data, start + self._cell)
+            cell = (self._data[start : start + self._cell], self.size, self.size, framebuf.GS2_HMSB)
+            canvas.blit(cell, x + left, top, 0)  # type: ignore[arg-type]
+            x += advance
+        return pixels, width, self.height, framebuf.GS2_HMSB, stride
 
     def _advance(self, code: int) -> int:
         """Width of a character in pixels."""
-        return self._glyph(code)[self._cell]
+        return self._data[self._glyph(code) + self._cell]
 
-    def _glyph(self, code: int) -> memoryview:
-        """The glyph of a character: pixels, advance, left, top. Good until as many others as there are
-        slots."""
-        order = self._order
-        size = self._cell + 4
-        if code in self._codes:
-            slot = self._codes.index(code)
-            order.remove(slot)
-            order.append(slot)
-            return self._slots[slot * size : (slot + 1) * size]
-        slot = order.pop(0)
-        order.append(slot)
-        self._codes[slot] = code
-        glyph = self._slots[slot * size : (slot + 1) * size]
-        self._file.seek(self._start + self._number(code) * size)
-        if self._file.readinto(glyph) != size:
-            glyph[:] = bytes(size)
-        return glyph
+    def _glyph(self, code: int) -> int:
+        """Where the glyph of a character begins: pixels, advance, left, top. That of the box for others."""
+        data = self._data
+        page = data[8 + (code >> 8)] if code < 0x10000 else 0
+        number = 0
+        if page:
+            at = _HEADER + _PAGE * (page - 1) + 2 * (code & 255)
+            number = data[at] << 8 | data[at + 1]
+        return self._start + (number if number < self._glyphs else 0) * (self._cell + 4)
 
-    def _number(self, code: int) -> int:
-        """The number of a character's glyph, 0 for the box."""
-        page = self._pages[code >> 8] if code < 0x10000 else 0
-        if not page:
-            return 0
-        self._file.seek(_HEADER + _PAGE * (page - 1) + 2 * (code & 255))
-        pair = self._file.read(2)
-        number = pair[0] << 8 | pair[1] if len(pair) == 2 else 0
-        return number if number < self._glyphs else 0
+
+class Line(Bitmap):
+    """A line of text as a bitmap of 4 values. Only as a whole: it has no memory for single pixels."""
+
+    def __init__(self, font: Font, room: int) -> None:
+        super().__init__(room, font.height, 4)
+        self._font = font
+        self._text = ""
+        self._left = 0
+
+    def set(self, text: str, x: int = 0) -> None:
+        """Show a text with its left edge at `x`."""
+        self._text = text
+        self._left = x
+        self.dirty()
+
+    def _pixels(self) -> "tuple[memoryview, int, int, int, int]":
+        return self._font.pixels(self._text, self._left, self.width)
 
 
 class Pictures:
     """The pre-rendered words, digits and shapes by name."""
 
     def __init__(self, path: str) -> None:
-        self._file, head = _open(path, b"YP1")
-        self._index = self._file.read(24 * head[3])
-        if len(self._index) != 24 * head[3]:
+        self._data = _contents(path, b"YP1")
+        if len(self._data) < 4 + 24 * self._data[3]:
             raise AssetError("cut short: " + path)
 
     def _entry(self, name: str) -> "tuple[int, int, int, int]":
         """Bits per pixel, width, height and offset of a picture; raises AssetError for an unknown name."""
         wanted = name.encode()
-        for at in range(0, len(self._index), 24):
-            entry = struct.unpack_from(">15sBHHI", self._index, at)
+        for i in range(self._data[3]):
+            entry = struct.unpack_from(">15sBHHI", self._data, 4 + 24 * i)
             if entry[0].rstrip(b"\0") == wanted:
                 return entry[1], entry[2], entry[3], entry[4]
         raise AssetError("no picture " + name)
@@ -211,19 +212,15 @@ class Pictures:
         bits, width, height, offset = self._entry(name)
         if (bits, width, height) != (bitmap.bits_per_value, bitmap.width, bitmap.height):
             raise AssetError("another size: " + name)
-        self._file.seek(offset)
-        self._file.readinto(bitmap.raw())
-        bitmap.dirty()
+        bitmap.lend(self._data[offset : offset + (width * bits + 7) // 8 * height])
 
 
 class Fonts:
-    """All assets of a directory: `small` is for details, `large` for what is read at arm's length.
-
-    A slot of the fonts takes about 0.2 kB; there are enough for the longest line and the digits that tick.
-    """
+    """All assets of a directory: `small` is for details, `large` for what is read at arm's length."""
 
     def __init__(self, directory: str) -> None:
-        self.small = Font(directory + "/text16.bin", 32)
-        self.large = Font(directory + "/text24.bin", 20)
+        strip = bytearray(_STRIP_BYTES)
+        self.small = Font(directory + "/text16.bin", strip)
+        self.large = Font(directory + "/text24.bin", strip)
         self.pictures = Pictures(directory + "/pictures.bin")
-        self.texts = Texts(_open(directory + "/texts.bin", b"YT1")[0])
+        self.texts = Texts(_contents(directory + "/texts.bin", b"YT1"))

@@ -1,16 +1,13 @@
 """Every word on the screens, Chinese and English.
 
 The words stand in firmware/ui/texts.txt, a text is named by its id. On the handheld they stay in flash as
-``texts.bin`` (described in host_tools/device/assets.py); only an index of 4 bytes per text is kept in memory.
+``texts.bin`` (described in host_tools/device/assets.py) and are looked up there.
 """
 
 import binascii
 import struct
 
 from firmware.core import reasons
-
-if False:
-    from io import BufferedReader
 
 ZH = "zh"
 EN = "en"
@@ -21,30 +18,26 @@ _LONGEST = 256
 class Texts:
     """The table of texts; `language` is "zh" or "en"."""
 
-    def __init__(self, file: "BufferedReader") -> None:
-        """Take an open text file of which four bytes have been read."""
+    def __init__(self, data: memoryview) -> None:
+        """Take the bytes of a text file."""
         self.language = ZH
-        self._file = file
-        count = struct.unpack(">H", file.read(2))[0]
-        self._hashes = self._file.read(2 * count)
-        self._offsets = self._file.read(2 * count)
+        self._data = data
+        self._count = struct.unpack_from(">H", data, 4)[0]
 
     def get(self, text_id: str) -> str:
         """The text in the language set; an unknown id comes back itself: a strange word beats a dead
         screen."""
+        data = self._data
         wanted = text_id.encode()
-        pair = struct.pack(">H", binascii.crc32(wanted) & 0xFFFF)
-        at = self._hashes.find(pair)
-        while at >= 0 and at % 2:
-            at = self._hashes.find(pair, at + 1)
-        if at < 0:
-            return text_id
-        self._file.seek(struct.unpack_from(">H", self._offsets, at)[0])
-        line = self._file.read(_LONGEST).split(b"\n")[0].split(b"|")
-        if line[0] != wanted:
-            return text_id
-        words: str = line[2 if self.language == EN else 1].decode()
-        return words.replace("↵", "\n")
+        hash = binascii.crc32(wanted) & 0xFFFF
+        for at in range(6, 6 + 2 * self._count, 2):
+            if data[at] << 8 | data[at + 1] == hash:
+                start = struct.unpack_from(">H", data, at + 2 * self._count)[0]
+                line = bytes(data[start : start + _LONGEST]).split(b"\n")[0].split(b"|")
+                if line[0] == wanted:
+                    words: str = line[2 if self.language == EN else 1].decode()
+                    return words.replace("↵", "\n")
+        return text_id
 
     def trust_age(self, age_s: "int | None") -> str:
         """How old the trust list is, in words; None stands for no trust list."""

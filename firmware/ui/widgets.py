@@ -1,6 +1,7 @@
 """Colours and the pieces that screens are made of, written against displayio alone."""
 
 from drivers.displayio import Bitmap, Group, Palette, TileGrid
+from firmware.ui.fonts import Line
 
 if False:
     from firmware.ui.fonts import Font, Fonts, Pictures
@@ -83,8 +84,8 @@ def line(font: "Font", x: int, y: int, room: int, palette: Palette, align: int, 
     """A line of text that never changes, cut with an ellipsis where there is no room for it."""
     text = font.fit(text, room)
     width = max(1, font.width(text))
-    bitmap = Bitmap(width, font.height, 4)
-    font.draw(bitmap, text, 0, 0)
+    bitmap = Line(font, width)
+    bitmap.set(text)
     return TileGrid(bitmap, pixel_shader=palette, x=x + (room - width) * align // 2, y=y)
 
 
@@ -95,20 +96,17 @@ class Label:
         self._font = font
         self._align = align
         self._text = ""
-        self._bitmap = Bitmap(room, font.height, 4)
+        self._bitmap = Line(font, room)
         self.grid = TileGrid(self._bitmap, pixel_shader=palette, x=x, y=y)
 
     def set(self, text: str) -> None:
         """Show another text; the same one costs nothing."""
         if text == self._text:
             return
-        if self._text:
-            self._bitmap.fill(0)
         self._text = text
-        if text:
-            room = self._bitmap.width
-            text = self._font.fit(text, room)
-            self._font.draw(self._bitmap, text, (room - self._font.width(text)) * self._align // 2, 0)
+        room = self._bitmap.width
+        text = self._font.fit(text, room)
+        self._bitmap.set(text, (room - self._font.width(text)) * self._align // 2)
 
 
 class Digits:

@@ -55,7 +55,7 @@ def check(fonts, text_id, text, language):
     text = text.format(*values)
     for code in code_points(text.replace("\n", "")):
         for size in (fonts.small, fonts.large):
-            if not size._number(code):
+            if size._glyph(code) == size._start:
                 return "U+%04X is not in the %d px font" % (code, size.size)
     for line in text.split("\n"):
         if lines == 1 or kind == "notice":

@@ -3,7 +3,6 @@
 `YIMA_ASSETS` is the folder of the assets.
 """
 
-import io
 import os
 import sys
 
@@ -39,7 +38,7 @@ def sent(panel, call, *arguments):
 
 def pixels(font, text, width=24):
     bitmap = Bitmap(width, font.height, 4)
-    font.draw(bitmap, text, 0, 0)
+    bitmap.lend(font.pixels(text, 0, width)[0])
     return [bitmap[i] for i in range(width * font.height)]
 
 
@@ -70,17 +69,17 @@ def test_every_gb2312_hanzi_has_a_glyph_of_its_own():
     fonts = Fonts(ASSETS)
     for text in ("一丁七万丈三上下", "鼻齐龄龟龙", "闽赣黟骉"[:3], "骨直过复", "ＡＺ（）：；", "ěłőşž"):
         for code in code_points(text):
-            assert fonts.small._number(code) and fonts.large._number(code), hex(code)
+            assert fonts.small._glyph(code) != fonts.small._start, hex(code)
+            assert fonts.large._glyph(code) != fonts.large._start, hex(code)
 
 
 def test_descenders_are_not_cut():
     for font in (Fonts(ASSETS).small, Fonts(ASSETS).large):
-        bitmap = Bitmap(40, font.height, 4)
-        font.draw(bitmap, "gjpqy", 0, 0)
-        rows = [y for y in range(font.height) if max([bitmap[x, y] for x in range(40)])]
-        base = Bitmap(40, font.height, 4)
-        font.draw(base, "nmxz", 0, 0)
-        lowest = max([y for y in range(font.height) if max([base[x, y] for x in range(40)])])
+        rows, base = [
+            [y for y in range(font.height) if max(values[40 * y : 40 * y + 40])]
+            for values in (pixels(font, "gjpqy", 40), pixels(font, "nmxz", 40))
+        ]
+        lowest = max(base)
         assert max(rows) - lowest >= font.size // 6, (font.size, max(rows), lowest)
 
 
@@ -138,7 +137,7 @@ def test_texts_by_language():
     assert fonts.texts.get("word_pass") == "PASS"
     assert fonts.texts.get("no_such_text") == "no_such_text"
     assert "\n" in fonts.texts.get("notice_not_a_code")
-    empty = Texts(io.BytesIO(b"\0\0"))
+    empty = Texts(memoryview(b"YT1\0\0\0"))
     assert empty.get("word_pass") == "word_pass"
 
 

@@ -35,8 +35,11 @@ def asset_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(script: Path, *arguments: object, heap: str = "2M", **environment: str) -> str:
-    """Run a script under MicroPython and return what it prints; its failure fails the test."""
+def run(script: Path, *arguments: object, heap: str = "16M", **environment: str) -> str:
+    """Run a script under MicroPython and return what it prints; its failure fails the test.
+
+    The heap has room for the fonts: only in ROMFS do they stay where they are.
+    """
     result = subprocess.run(
         [micropython(), "-X", f"heapsize={heap}", str(script), *map(str, arguments)],
         env={**os.environ, "MICROPYPATH": f"{ROOT}:.frozen", **environment},
