@@ -15,6 +15,8 @@ MAX_ITEMS = 2048
 
 _INDEFINITE = -1
 _BREAK = 0xFF
+#: What the second byte must be within after some first ones (RFC 3629, section 4).
+_SECOND_BYTES = {0xE0: (0xA0, 0xBF), 0xED: (0x80, 0x9F), 0xF0: (0x90, 0xBF), 0xF4: (0x80, 0x8F)}
 
 
 class CborError(CoreError):
@@ -213,21 +215,19 @@ def _text(raw: bytes) -> str:
     """`raw` as text; raises CborError unless it is UTF-8 (RFC 3629).
 
     MicroPython checks the bytes' pattern only: overlong forms, surrogates and numbers past U+10FFFF are found
-    here.
+    here, in the bytes: it would keep every character that a loop over the text meets, for ever.
     """
     try:
         text = raw.decode()
     except UnicodeError:
         raise CborError("text") from None
     if len(text) != len(raw):
-        length = 0
-        for character in text:
-            number = ord(character)
-            if 0xD800 <= number < 0xE000 or number > 0x10FFFF:
+        first = 0
+        for byte in raw:
+            low, high = _SECOND_BYTES.get(first, (0x00, 0xFF))
+            if byte in (0xC0, 0xC1) or byte > 0xF4 or not low <= byte <= high:
                 raise CborError("text")
-            length += 1 if number < 0x80 else 2 if number < 0x800 else 3 if number < 0x10000 else 4
-        if length != len(raw):
-            raise CborError("text")
+            first = byte
     return text
 
 

@@ -359,7 +359,7 @@ def _initials(names: dict[object, object]) -> str:
         if not isinstance(name, str):
             raise shape.ShapeError("name")
         if name:
-            parts.append(name[0] + ".")
+            parts.append(name[:1] + ".")
     if not parts:
         raise shape.ShapeError("name")
     return " ".join(parts)

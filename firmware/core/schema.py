@@ -78,7 +78,7 @@ SETTINGS = (
 
 
 def _printable(text: str) -> bool:
-    return all(ord(character) >= 0x20 and ord(character) != 0x7F for character in text)
+    return all(byte >= 0x20 and byte != 0x7F for byte in text.encode())
 
 
 def field_of(fields: tuple[Field, ...], key: str) -> Field:

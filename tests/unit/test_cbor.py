@@ -1,3 +1,4 @@
+import gc
 from binascii import hexlify, unhexlify
 
 from firmware.core import cbor
@@ -199,3 +200,17 @@ def test_what_has_no_form_is_refused():
         except cbor.CborError:
             continue
         assert False, value
+
+
+def test_texts_leave_nothing_behind():
+    """MicroPython keeps for ever what it interns: reading names must not fill the memory of a long day."""
+    if not hasattr(gc, "mem_alloc"):
+        return
+    cbor.loads(b"\x63\xe4\xb8\x80")
+    gc.collect()
+    before = gc.mem_alloc()
+    for second in range(0x80, 0xC0):
+        for third in range(0x80, 0xC0, 5):
+            cbor.loads(bytes((0x63, 0xE5, second, third)))
+    gc.collect()
+    assert gc.mem_alloc() - before < 500
