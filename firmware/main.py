@@ -9,6 +9,7 @@ from firmware.core import p256
 from firmware.core.errors import CoreError
 from firmware.core.message import MAX_PROVISIONING_BYTES, parse_provisioning
 from firmware.services.clock import Clock
+from firmware.services.files import read_limited
 from firmware.services.gate import Gate, Senses
 from firmware.services.inbox import Inbox
 from firmware.services.journal import Journal
@@ -40,8 +41,7 @@ RADIO_MS = 180_000
 def _provision(settings: Settings) -> None:
     """Take root key and Wi-Fi from a fresh provisioning file, so that both hold before the first exchange."""
     try:
-        with open(ENROL, "rb") as file:
-            given = parse_provisioning(file.read(MAX_PROVISIONING_BYTES + 1))
+        given = parse_provisioning(read_limited(ENROL, MAX_PROVISIONING_BYTES))
     except OSError:
         return
     except CoreError as e:

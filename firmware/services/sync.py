@@ -19,6 +19,7 @@ from firmware.core.message import (
     parse_sync_reply,
 )
 from firmware.services.clock import Clock
+from firmware.services.files import read_limited
 from firmware.services.http import HttpError, post
 from firmware.services.journal import Journal, JournalError
 from firmware.services.keystore import Keystore, KeystoreError
@@ -123,8 +124,7 @@ class Sync:
         """Trade the one-time token for an identity of our own. Raises SyncError, HttpError, CoreError."""
         vault = self._vault
         try:
-            with open(self._enrol_path, "rb") as file:
-                given = parse_provisioning(file.read(MAX_PROVISIONING_BYTES + 1))
+            given = parse_provisioning(read_limited(self._enrol_path, MAX_PROVISIONING_BYTES))
         except OSError:
             raise SyncError("not enrolled") from None
         request = encode_enrol_request(given.token, self._chip_id, self._version)
