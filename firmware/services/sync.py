@@ -5,6 +5,7 @@ the signature of a new trust list is checked in slices, and whatever fails is tr
 """
 
 import asyncio
+import gc
 import os
 
 from firmware.core.errors import CoreError
@@ -39,8 +40,9 @@ SETTLE_MS = 300
 BACKOFF_MS = (1_000, 2_000, 5_000, 15_000, 60_000)
 TIMEOUT_MS = 20_000
 MAX_RECORDS = 100
-#: A batch's share of a request; the rest is envelope.
-MAX_BATCH_BYTES = 16_384
+#: A batch's share of a request; the rest is envelope. The request is built in one piece, and the heap of a
+#: long day has few large ones left: a backlog goes up in several exchanges.
+MAX_BATCH_BYTES = 4_096
 CBOR_TYPE = "application/cbor"
 COSE_TYPE = 'application/cose; cose-type="cose-mac0"'
 
@@ -158,19 +160,8 @@ class Sync:
         secret = vault.keystore.secret()
         if secret is None:
             raise SyncError("not enrolled")
-        first_seq, chain_before, records = vault.journal.batch(MAX_RECORDS, MAX_BATCH_BYTES)
         nonce = os.urandom(16)
-        trust = vault.trust.current
-        request = encode_sync_request(
-            vault.settings.get("device_id"),
-            secret,
-            first_seq,
-            chain_before,
-            records,
-            vault.clock.now_unix(),
-            trust.version if trust else 0,
-            nonce,
-        )
+        request = self._request(secret, nonce)
         if len(request) > MAX_REQUEST_BYTES:
             raise SyncError("batch too large")
         status, body = await post(
@@ -199,3 +190,24 @@ class Sync:
             self.refused = True
             raise SyncError("server: " + reply.refusal)
         return renewed
+
+    def _request(self, secret: bytes, nonce: bytes) -> bytes:
+        """The next batch as a request. Raises JournalError, CoreError, SyncError."""
+        vault = self._vault
+        trust = vault.trust.current
+        try:
+            first_seq, chain_before, records = vault.journal.batch(MAX_RECORDS, MAX_BATCH_BYTES)
+            return encode_sync_request(
+                vault.settings.get("device_id"),
+                secret,
+                first_seq,
+                chain_before,
+                records,
+                vault.clock.now_unix(),
+                trust.version if trust else 0,
+                nonce,
+            )
+        except MemoryError:
+            # Later will do: a restart would cost the passenger at the door his turn.
+            gc.collect()
+            raise SyncError("not enough memory") from None
