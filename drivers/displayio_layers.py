@@ -44,6 +44,11 @@ class TileGrid(Layer):
     attributes may be set at any time, another bitmap must have the size of the one before.
     """
 
+    # What most grids have in common costs each of them nothing.
+    width = 1
+    height = 1
+    _tile_width = 0
+    _tile_height = 0
     flip_x = False
     flip_y = False
     transpose_xy = False
@@ -69,19 +74,31 @@ class TileGrid(Layer):
         y: int = 0,
     ) -> None:
         super().__init__(x, y)
-        self.tile_width = tile_width or bitmap.width
-        self.tile_height = tile_height or bitmap.height
-        if bitmap.width % self.tile_width:
+        if bitmap.width % (tile_width or 1):
             raise ValueError("tile width must exactly divide bitmap width")
-        if bitmap.height % self.tile_height:
+        if bitmap.height % (tile_height or 1):
             raise ValueError("tile height must exactly divide bitmap height")
-        self.width = width
-        self.height = height
+        if (width, height) != (1, 1):
+            self.width = width
+            self.height = height
+        if tile_width or tile_height:
+            self._tile_width = tile_width or 0
+            self._tile_height = tile_height or 0
         self.bitmap = bitmap
         self.pixel_shader = pixel_shader
         if default_tile:
             self._check(default_tile)
             self._tiles = bytearray(bytes((default_tile,)) * (width * height))
+
+    @property
+    def tile_width(self) -> int:
+        """Width of a tile in pixels."""
+        return self._tile_width or self.bitmap.width
+
+    @property
+    def tile_height(self) -> int:
+        """Height of a tile in pixels."""
+        return self._tile_height or self.bitmap.height
 
     def _check(self, tile: int) -> None:
         tiles = self.bitmap.width // self.tile_width * (self.bitmap.height // self.tile_height)

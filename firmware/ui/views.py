@@ -3,13 +3,13 @@
 Distances are pixels of the 240x320 panel, counted from the upper left corner.
 """
 
-from drivers.displayio import Group, TileGrid
+from drivers.displayio import Bitmap, Group, TileGrid
 from firmware.core import reasons
 from firmware.ui import texts
 from firmware.ui import widgets as w
 
 if False:
-    from drivers.displayio import Bitmap, Palette
+    from drivers.displayio import Palette
     from firmware.ui.fonts import Font, Fonts
 
     #: Name, verdict, body temperature, reason.
@@ -101,10 +101,12 @@ class View:
 
     def brackets(self, x1: int, y1: int, x2: int, y2: int, arm: int) -> None:
         """Add the four corners of a viewfinder."""
+        ink = self.inks.plain(w.GREEN)
+        wide, tall = Bitmap(arm, 4, 1), Bitmap(4, arm, 1)
         for x, x_thin in ((x1, x1), (x2 - arm, x2 - 4)):
             for y, y_thin in ((y1, y1), (y2 - arm, y2 - 4)):
-                self.box(x, y_thin, arm, 4, w.GREEN)
-                self.box(x_thin, y, 4, arm, w.GREEN)
+                self.group.append(TileGrid(wide, pixel_shader=ink, x=x, y=y_thin))
+                self.group.append(TileGrid(tall, pixel_shader=ink, x=x_thin, y=y))
 
     def keys(self, labels: "tuple[str, str, str]") -> w.KeyBar:
         """Add the labels over the keys."""
