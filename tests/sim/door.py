@@ -236,14 +236,21 @@ class Door:
         return authority.desk.show(authority.town.by_id[person], moment, medium).text
 
     def code(
-        self, *, issued_s: int = 0, expires_s: int = 3600, issuer: str = "live", name: str = "", **health: Any
+        self,
+        *,
+        issued_s: int = 0,
+        expires_s: int = 3600,
+        issuer: str = "live",
+        name: str = "",
+        cti: bytes = b"",
+        **health: Any,
     ) -> str:
         """A code of a tested holder of a green code; `health` by key, as in ``h4=[1, when]``, None omits."""
         now = int(time.time())
         signer = getattr(self.fleet.authority.keys, issuer)
         claims: dict[int, object] = {1: name or signer.name, 2: secrets.token_bytes(16), 4: now + expires_s}
         fields = {"h1": 0, "h2": "张*三", "h3": 0, "h4": [0, now - 86_400], **health}
-        claims.update({6: now + issued_s, 7: secrets.token_bytes(8)})
+        claims.update({6: now + issued_s, 7: cti or secrets.token_bytes(8)})
         claims[-65537] = {int(key[1:]): value for key, value in fields.items() if value is not None}
         return encode_ym1(claims, signer.kid, pki.signer(signer.key))
 
