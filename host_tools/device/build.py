@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from host_tools.device import assets, bundle, edits, romfs, shrink
+from host_tools.device import assets, bundle, edits, prune, romfs, shrink
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = "firmware.main.main"
@@ -54,7 +54,14 @@ def fingerprint() -> str:
         digest.update(f"{name} {len(content)}\n".encode())
         digest.update(content)
     digest.update(assets.fingerprint().encode())
-    for module in (__file__, bundle.__file__, edits.__file__, romfs.__file__, shrink.__file__):
+    for module in (
+        __file__,
+        bundle.__file__,
+        edits.__file__,
+        prune.__file__,
+        romfs.__file__,
+        shrink.__file__,
+    ):
         digest.update(Path(module).read_bytes())
     return digest.hexdigest()[:16]
 
@@ -71,7 +78,8 @@ def build(out: Path) -> Path:
     staging = out / f".{name}.{id(out)}"
     shutil.rmtree(staging, ignore_errors=True)
     modules = {target: path.read_text("utf-8") for target, path in sources()}
-    shrinker = shrink.Shrinker({target.replace("/", "."): text for target, text in modules.items()})
+    used = prune.prune({target.replace("/", "."): text for target, text in modules.items()}, ENTRY)
+    shrinker = shrink.Shrinker(used)
     shrunk = {target: shrinker.shrink(target.replace("/", ".")) for target in modules}
     libraries = {target: text for target, text in shrunk.items() if target.startswith("lib/")}
     own = bundle.Bundle({t.replace("/", "."): s for t, s in shrunk.items() if t not in libraries}, ENTRY)
