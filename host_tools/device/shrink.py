@@ -324,10 +324,24 @@ def _put(edits: dict[tuple[int, int], Edit], node: ast.expr | ast.stmt, text: st
         edits[(line, 0)] = (line, 0, (node.end_col_offset or 0) if line == last else -1, "")
 
 
+def _covers(outer: Edit, inner: Edit) -> bool:
+    """Whether one edit replaces all that the other would change."""
+    return (
+        outer is not inner
+        and outer[0] == inner[0]
+        and outer[1] <= inner[1]
+        and (outer[2] < 0 or 0 <= inner[2] <= outer[2])
+    )
+
+
 def _apply(text: str, tree: ast.Module, edits: list[Edit]) -> str:
-    """Carry out edits, last one first, and blank out ``__slots__``."""
+    """Carry out edits, last one first, and blank out ``__slots__``.
+
+    An edit inside a longer one is dropped: what it would have changed is not there any more.
+    """
     lines = [line.encode() for line in text.splitlines()]
-    for line, column, end, replacement in edits:
+    outer = [edit for edit in edits if not any(_covers(other, edit) for other in edits)]
+    for line, column, end, replacement in outer:
         raw = lines[line - 1]
         lines[line - 1] = raw[:column] + replacement.encode() + (b"" if end < 0 else raw[end:])
     for node in ast.walk(tree):
