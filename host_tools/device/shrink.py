@@ -22,7 +22,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import product
 
-Edit = tuple[int, int, int, str]  # line, first column, column after, what comes there; columns in UTF-8 bytes
+from host_tools.device.edits import Edit, apply, replace
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -90,7 +91,11 @@ class Shrinker:
             if self._closed and isinstance(function, Function) and function not in inner:
                 for edit in self._parameters(function):
                     edits.setdefault(edit[:2], edit)
-        return _apply(self._sources[module], tree, sorted(edits.values(), reverse=True))
+        for edit in _slots(tree):
+            edits[edit[:2]] = edit
+        # An edit inside a longer one is dropped: what it would have changed is not there any more.
+        outer = [e for e in edits.values() if not any(_covers(other, e) for other in edits.values())]
+        return apply(self._sources[module], outer)
 
     def _foreign_numbers(self, module: str) -> dict[str, int]:
         """What this module writes (``NAME`` or ``module.NAME``) for a whole number of another module →
@@ -312,16 +317,8 @@ def _target(node: ast.Assign) -> str:
 
 
 def _put(edits: dict[tuple[int, int], Edit], node: ast.expr | ast.stmt, text: str) -> None:
-    """Replace a whole node; one over several lines becomes one line and blank ones."""
-    first, last = node.lineno, node.end_lineno or node.lineno
-    edits[(first, node.col_offset)] = (
-        first,
-        node.col_offset,
-        (node.end_col_offset or 0) if first == last else -1,
-        text,
-    )
-    for line in range(first + 1, last + 1):
-        edits[(line, 0)] = (line, 0, (node.end_col_offset or 0) if line == last else -1, "")
+    """Replace a whole node, whatever else was to be changed where it begins."""
+    edits.update({edit[:2]: edit for edit in replace(node, text)})
 
 
 def _covers(outer: Edit, inner: Edit) -> bool:
@@ -334,21 +331,10 @@ def _covers(outer: Edit, inner: Edit) -> bool:
     )
 
 
-def _apply(text: str, tree: ast.Module, edits: list[Edit]) -> str:
-    """Carry out edits, last one first, and blank out ``__slots__``.
-
-    An edit inside a longer one is dropped: what it would have changed is not there any more.
-    """
-    lines = [line.encode() for line in text.splitlines()]
-    outer = [edit for edit in edits if not any(_covers(other, edit) for other in edits)]
-    for line, column, end, replacement in outer:
-        raw = lines[line - 1]
-        lines[line - 1] = raw[:column] + replacement.encode() + (b"" if end < 0 else raw[end:])
+def _slots(tree: ast.Module) -> Iterator[Edit]:
+    """The edits that take out ``__slots__``; a class may have nothing else."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             for statement in node.body:
                 if isinstance(statement, ast.Assign) and _target(statement) == "__slots__":
-                    lines[statement.lineno - 1] = b" " * statement.col_offset + b"pass"
-                    for number in range(statement.lineno, statement.end_lineno or statement.lineno):
-                        lines[number] = b""
-    return b"\n".join(lines).decode() + "\n"
+                    yield from replace(statement, "pass")
