@@ -24,7 +24,7 @@ SNAPSHOTS = HERE / "snapshots"
 DIFFERING = ROOT / "build" / "snapshots"
 SIZE = (240, 320)
 #: Heap in bytes on the 64-bit interpreter, code and what lives while a screen shows together.
-MEMORY = 88_000
+MEMORY = 68_000
 VERDICTS = ("pass", "stop_orange", "attention_stale")
 
 
