@@ -129,6 +129,19 @@ def test_next_code_waits_through_a_measurement(door: Door) -> None:
     assert subs == [people["teacher"].sub, people["orange"].sub]
 
 
+@pytest.mark.parametrize("pause_s", [0.0, 0.03, 0.06, 0.1, 0.2])
+def test_code_shown_while_another_is_checked(door: Door, pause_s: float) -> None:
+    """It comes a moment too early, and has its turn after the other one."""
+    before = door.show(door.text("forger"))
+    door.wait("uart_last_byte", before)
+    time.sleep(pause_s)
+    door.show(door.text("orange"))
+    first = door.wait_line("flow: checked", before)
+    second = door.wait_line("flow: checked", first.number)
+    assert [e.data["line"].split()[2] for e in (first, second)] == ["15", "0"]
+    door.expected += 2
+
+
 def test_code_that_stays_in_view_is_one_passage(door: Door) -> None:
     """The phone is held up a while longer than it takes: read again and again, it does not come again."""
     text = door.text("orange")
