@@ -6,7 +6,7 @@ STAMP := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format bench soak snapshots lock clean
+.PHONY: help run demo test lint format bench soak snapshots picture lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ bench: $(STAMP)/dev ## measure; writes build/bench.json
 
 snapshots: $(STAMP)/dev ## draw the stored screen pictures anew
 	$(BIN)/pytest tests/sim/test_screens.py --update-snapshots
+
+picture: $(STAMP)/dev ## take the README's picture anew (needs chromium and a Chinese font)
+	YIMA_PICTURE=docs/handheld.png $(BIN)/pytest tests/web
 
 lock: ## make the pinned requirement files anew (needs uv)
 	cd requirements && for f in run dev stubs; do uv pip compile --universal --fork-strategy fewest --python-version 3.10 --generate-hashes --no-header --no-annotate -q $$f.in -o $$f.txt || exit 1; done

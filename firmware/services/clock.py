@@ -116,6 +116,11 @@ class Clock:
         minutes = (now_unix + LOCAL_OFFSET_S) % 86400 // 60
         return "%02d:%02d" % (minutes // 60, minutes % 60)
 
+    def days_since(self, unix: int) -> int:
+        """Midnights here between then and now, as people count "two days ago"; 0 for the future."""
+        here = (self.now_unix() + LOCAL_OFFSET_S) // 86400
+        return max(0, here - (unix + LOCAL_OFFSET_S) // 86400)
+
     def _set_system(self) -> None:
         year, month, day, hour, minute, second, weekday = time.gmtime(self._unix - self._epoch_s)[:7]
         self._set_system_time((year, month, day, weekday, hour, minute, second, 0))

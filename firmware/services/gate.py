@@ -101,6 +101,10 @@ class Gate:
         clock = self._vault.clock
         return clock.now_unix() if clock.trusted else None
 
+    def days_since(self, unix: int) -> int:
+        """Calendar days from `unix` to today."""
+        return self._vault.clock.days_since(unix)
+
     async def check(self, text: bytes, now_unix: "int | None") -> Checked:
         """Take a scanned text through the whole chain, in slices."""
         checked: Checked = await exhaust(check_steps(text, self.trust.current, now_unix, self._verify_steps))

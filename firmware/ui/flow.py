@@ -36,7 +36,6 @@ GRACE_MS = 1_000
 KEY_GUARD_MS = 700
 #: Steps of the white line under a verdict.
 COUNTDOWN_TICK_MS = 100
-DAY_S = 86_400
 
 
 class Flow:
@@ -237,7 +236,7 @@ class Flow:
             age_days = None
             person = first.person
             if person and person.test and now_unix is not None:
-                age_days = max(0, now_unix - person.test[1]) // DAY_S
+                age_days = self._gate.days_since(person.test[1])
             panel.screens.verdict(
                 self._bar(),
                 outcome,

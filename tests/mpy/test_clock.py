@@ -201,3 +201,15 @@ def test_a_restart_after_a_jump_of_the_chip():
     assert not b.clock.server_time(record_unix + 10)
     assert b.clock.conflict and b.clock.now_unix() == record_unix + 7200
     teardown()
+
+
+def test_days_are_counted_by_midnights_in_china():
+    # 1,793,491,200 is midnight UTC, eight in the morning in China.
+    b = Bench(FLOOR + 86400)
+    now = b.clock.now_unix()
+    assert b.clock.days_since(now) == 0
+    assert b.clock.days_since(now - 8 * 3600) == 0
+    assert b.clock.days_since(now - 8 * 3600 - 1) == 1
+    # A phone's clock a second ahead of the handheld's makes no difference.
+    assert b.clock.days_since(now - 2 * 86400 + 1) == 2
+    assert b.clock.days_since(now + 86400 * 3) == 0
