@@ -235,7 +235,7 @@ class Flow:
         else:
             age_days = None
             person = first.person
-            if person and person.test and now_unix is not None:
+            if person and person.test and person.test[0] == codes.RESULT_NEGATIVE and now_unix is not None:
                 age_days = self._gate.days_since(person.test[1])
             panel.screens.verdict(
                 self._bar(),
