@@ -227,6 +227,12 @@ class Door:
             with self.explained():
                 until(lambda text=text: self.reads(text), f"{text_id} on the screen", timeout_s)
 
+    def idles_without(self, text: str, timeout_s: float = 15.0) -> None:
+        """Wait until the idle screen is there and these words do not stand on it."""
+        idle = reading.words("label_checked")
+        with self.explained():
+            until(lambda: self.reads(idle) and not self.reads(text), f"idle without {text}", timeout_s)
+
     # People
 
     def text(self, person: str, medium: Medium | None = None, now_unix: float | None = None) -> str:
