@@ -108,7 +108,8 @@ class Door:
         self._close()
         if kind is None:
             assert not self.loop.errors, self.loop.errors
-            assert not flash.crash_notes(self.handheld.image)
+            notes = flash.crash_notes(self.handheld.image)
+            assert not notes, notes
 
     def _close(self) -> None:
         self.loop.run(self.handheld.stop())
@@ -123,6 +124,7 @@ class Door:
                 self.loop.call(self.world.plug, chip)
         for chip in ("mlx90614", "ds3231", "bus"):
             self.loop.call(self.world.i2c_fault, chip, None)
+        self.loop.call(self.world.board.scanner.hide)
         self.wifi(True)
 
     # Power
@@ -271,10 +273,10 @@ class Door:
         return before
 
     def press(self, key: str) -> None:
-        """Press a key, not before the last one was let go."""
-        time.sleep(max(0.0, self._pressed_s + 0.25 - time.monotonic()))
+        """Press a key as firmly as a person does, not before the last one was let go."""
+        time.sleep(max(0.0, self._pressed_s + 0.4 - time.monotonic()))
         self._pressed_s = time.monotonic()
-        self.loop.call(self.world.press, key)
+        self.loop.call(self.world.press, key, 250)
 
     def wifi(self, there: bool) -> None:
         """The network comes or goes."""

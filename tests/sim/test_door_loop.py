@@ -139,6 +139,7 @@ def test_code_shown_while_another_is_checked(door: Door, pause_s: float) -> None
     first = door.wait_line("flow: checked", before)
     second = door.wait_line("flow: checked", first.number)
     assert [e.data["line"].split()[2] for e in (first, second)] == ["15", "0"]
+    door.wait_line("flow: verdict", second.number)
     door.expected += 2
 
 
