@@ -12,7 +12,7 @@ from firmware.core.errors import CoreError
 from firmware.core.message import (
     MAX_PROVISIONING_BYTES,
     MAX_REPLY_BYTES,
-    MAX_REQUEST_BYTES,
+    SyncReply,
     encode_enrol_request,
     encode_sync_request,
     parse_enrol_reply,
@@ -157,13 +157,48 @@ class Sync:
         """
         renewed = False
         vault = self._vault
+        try:
+            reply = await self._ask()
+        except MemoryError:
+            # Later will do: a restart would cost the passenger at the door his turn.
+            gc.collect()
+            raise SyncError("not enough memory") from None
+        vault.clock.server_time(reply.time_unix)
+        if reply.acknowledged >= vault.journal.next_seq:
+            raise SyncError("server acknowledges records that were never written")
+        vault.journal.acknowledge(reply.acknowledged)
+        if reply.trust:
+            try:
+                await exhaust(vault.trust.install_steps(reply.trust, vault.clock.now_unix()))
+                renewed = True
+            except (TrustStoreError, MemoryError) as e:
+                # The old list stays in force; the rest of the exchange stands.
+                print("sync: trust list refused:", e)
+        if reply.refusal:
+            self.refused = True
+            raise SyncError("server: " + reply.refusal)
+        return renewed
+
+    async def _ask(self) -> SyncReply:
+        """Send the next batch; the server's answer. Changes nothing here. Raises as `_exchange` does."""
+        vault = self._vault
         secret = vault.keystore.secret()
         if secret is None:
             raise SyncError("not enrolled")
+        first_seq, chain_before, records = vault.journal.batch(MAX_RECORDS, MAX_BATCH_BYTES)
         nonce = os.urandom(16)
-        request = self._request(secret, nonce)
-        if len(request) > MAX_REQUEST_BYTES:
-            raise SyncError("batch too large")
+        trust = vault.trust.current
+        request = encode_sync_request(
+            vault.settings.get("device_id"),
+            secret,
+            first_seq,
+            chain_before,
+            records,
+            vault.clock.now_unix(),
+            trust.version if trust else 0,
+            nonce,
+        )
+        del records  # the request holds them; the heap is short during a handshake
         status, body = await post(
             vault.settings.get("server_url") + "/v1/sync",
             request,
@@ -174,40 +209,4 @@ class Sync:
         )
         if status != 200:
             raise SyncError("sync refused (%d)" % status)
-        reply = parse_sync_reply(body, nonce)
-        vault.clock.server_time(reply.time_unix)
-        if reply.acknowledged >= vault.journal.next_seq:
-            raise SyncError("server acknowledges records that were never written")
-        vault.journal.acknowledge(reply.acknowledged)
-        if reply.trust:
-            try:
-                await exhaust(vault.trust.install_steps(reply.trust, vault.clock.now_unix()))
-                renewed = True
-            except TrustStoreError as e:
-                # The old list stays in force; the rest of the exchange stands.
-                print("sync: trust list refused:", e)
-        if reply.refusal:
-            self.refused = True
-            raise SyncError("server: " + reply.refusal)
-        return renewed
-
-    def _request(self, secret: bytes, nonce: bytes) -> bytes:
-        """The next batch as a request. Raises JournalError, CoreError, SyncError."""
-        vault = self._vault
-        trust = vault.trust.current
-        try:
-            first_seq, chain_before, records = vault.journal.batch(MAX_RECORDS, MAX_BATCH_BYTES)
-            return encode_sync_request(
-                vault.settings.get("device_id"),
-                secret,
-                first_seq,
-                chain_before,
-                records,
-                vault.clock.now_unix(),
-                trust.version if trust else 0,
-                nonce,
-            )
-        except MemoryError:
-            # Later will do: a restart would cost the passenger at the door his turn.
-            gc.collect()
-            raise SyncError("not enough memory") from None
+        return parse_sync_reply(body, nonce)
