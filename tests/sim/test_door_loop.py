@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import flash
 import httpx
@@ -146,9 +147,19 @@ def test_code_shown_while_another_is_checked(door: Door, pause_s: float) -> None
 def test_code_that_stays_in_view_is_one_passage(door: Door) -> None:
     """The phone is held up a while longer than it takes: read again and again, it does not come again."""
     text = door.text("orange")
-    first = door.turn(text)
-    door.loop.call(door.world.show_text, text.encode(), 1000)
-    time.sleep(4)
+    for _ in range(4):
+        first = door.turn(text)
+        shown_ms = door.events(first.ended - 1)[0].t_ms
+        door.loop.call(door.world.show_text, text.encode(), 1000)
+        time.sleep(4)
+        seen_ms = [shown_ms, *(e.t_ms for e in door.events(first.ended, "uart_last_byte"))]
+        if max(b - a for a, b in pairwise(seen_ms)) < 1300:
+            break
+        # This machine was too busy: the code was away for so long that it counts as another passage.
+        door.loop.call(door.world.board.scanner.hide)
+        door.wait_line("flow: idle", first.ended, 30)
+        time.sleep(2)
+        door.settled()
     assert not [line for line in door.lines(first.ended) if line.startswith("flow: checked")]
     assert len(door.events(first.ended, "uart_last_byte")) > 5
     door.loop.call(door.world.board.scanner.hide)
