@@ -49,6 +49,7 @@ class Screens:
         """Rows of (text id of the chip, state): 0 running, 1 good, 2 failed."""
         view = self._view
         if not isinstance(view, views.SelfTest):
+            view = None  # or this name would keep the old view alive beside the new one
             self._clear()
             view = views.SelfTest(self._fonts)
         view.set(rows)
@@ -69,6 +70,7 @@ class Screens:
         are."""
         view = self._view
         if not isinstance(view, views.Idle):
+            view = None  # or this name would keep the old view alive beside the new one
             self._clear()
             view = views.Idle(self._fonts)
         view.set(count, pending, online, trust_age_s, clock_text, warnings, key_labels)
@@ -104,6 +106,7 @@ class Screens:
         """
         view = self._view
         if not isinstance(view, views.Measure) or view.ask_mask != ask_mask:
+            view = None  # or this name would keep the old view alive beside the new one
             self._clear()
             view = views.Measure(self._fonts, ask_mask)
         headline, hint = view.text(headline_text_id), view.text(hint_text_id)
