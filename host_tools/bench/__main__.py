@@ -20,6 +20,7 @@ import ecdsa
 import httpx
 from ecdsa.util import sigdecode_string, sigencode_string
 
+from host_tools.bench.comb import bench_comb
 from host_tools.device.build import build
 from host_tools.device.engines import target_of
 from host_tools.device.image import prepare
@@ -78,8 +79,9 @@ def bench_verify() -> dict[str, dict[str, object]]:
             theirs.append(time_ecdsa(signed))
             microseconds, allocated = time_ours(vectors)
             ours.append(microseconds)
+        comb = bench_comb(vectors, ROUNDS)
     note = f"minima of {ROUNDS} interleaved rounds over {VECTORS} signatures"
-    return {
+    return comb | {
         "verify_us": {
             "value": round(min(ours), 1),
             "unit": "µs",
