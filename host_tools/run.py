@@ -22,6 +22,7 @@ from firmware.core import message
 from firmware.core.errors import CoreError
 from host_tools.authority.app import Authority
 from host_tools.device.build import ROOT, BuildError, build
+from host_tools.device.engines import target_of
 from host_tools.device.image import ImageError, prepare
 from host_tools.files import FileTrouble, read_limited, try_lock, write_private
 from host_tools.server import console
@@ -198,7 +199,7 @@ class System:
 
     def _install(self, provisioning: bytes | None) -> None:
         """Compile the firmware and bring it into the handheld's flash image."""
-        tree = build(ROOT / "build" / "device")
+        tree = build(ROOT / "build" / "device", target_of(micropython()))
         prepare(self._state.handheld / FLASH_IMAGE, tree, provisioning, micropython())
 
 

@@ -7,6 +7,7 @@ Everything else in Yima knows just `verify_steps`, `verify` and `check_public_ke
 """
 
 import binascii
+import struct
 
 from firmware.core.errors import CoreError
 
@@ -19,6 +20,9 @@ N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 GX = 0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296
 GY = 0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5
+
+# Bits of the leading words of an inversion: what a small integer holds.
+_WORD = 60 if struct.calcsize("P") > 4 else 30
 
 # Width of the non-adjacent form: digits are odd and below 2**(width - 1), so 8 odd multiples per point.
 _WIDTH = 5
@@ -65,7 +69,7 @@ def verify_steps(public_key: bytes, digest: bytes, signature: bytes) -> "Generat
     if not 0 < r < N or not 0 < s < N:
         return False
     yield None
-    w = _inverse(s, N)
+    w = inverse(s, N)
     u1 = int.from_bytes(digest, "big") * w % N
     u2 = r * w % N
     yield None
@@ -89,31 +93,91 @@ def _halves(data: bytes) -> tuple[int, int]:
     return int.from_bytes(data[:32], "big"), int.from_bytes(data[32:], "big")
 
 
-def _inverse(value: int, modulus: int) -> int:
-    """1/`value` modulo a prime, by Euclid; MicroPython's pow() has no negative exponents and is slower."""
-    a, b = modulus, value % modulus
-    u, v = 0, 1
-    while b:
-        q, rest = divmod(a, b)
-        a, b = b, rest
-        u, v = v, u - q * v
-    return u % modulus
+def inverse(value: int, modulus: int) -> int:
+    """1 / value modulo a prime below 2**256, or 0 for a multiple of it.
+
+    Lehmer's form of Euclid: a few quotients at a time come from leading words that are small integers, then
+    the long numbers are updated at once. A quotient may be wrong now and then: any step of determinant 1
+    will do, only signs have to be put right.
+    """
+    a = modulus
+    b = value % modulus
+    u = 0
+    w = 1
+    stop = 1 << (_WORD // 2 - 1)
+    nearly = 1 << (_WORD - 4)
+    full = 1 << (_WORD - 1)
+    size = 256 - _WORD
+    while True:
+        x = a >> size
+        y = b >> size
+        if y > stop:
+            u0 = v1 = 1
+            u1 = v0 = 0
+            while True:
+                q = x // y
+                x -= q * y
+                u0 -= q * u1
+                v0 -= q * v1
+                if x <= stop:
+                    x = y
+                    u0, u1 = u1, u0
+                    v0, v1 = v1, v0
+                    break
+                q = y // x
+                y -= q * x
+                u1 -= q * u0
+                v1 -= q * v0
+                if y <= stop:
+                    break
+            if not size:
+                break
+            a, b = u0 * a + v0 * b, u1 * a + v1 * b
+            u, w = u0 * u + v0 * w, u1 * u + v1 * w
+            if a < 0:
+                a = -a
+                u = -u
+            if b < 0:
+                b = -b
+                w = -w
+        else:
+            if not b:
+                return u % modulus if a == 1 else 0
+            q = a // b
+            a, b = b, a - q * b
+            u, w = w, u - q * w
+            x = a >> size
+            while not x and size:
+                size = size - 24 if size > 24 else 0
+                x = a >> size
+        while x < nearly:
+            x <<= 4
+            size -= 4
+        while x < full:
+            x += x
+            size -= 1
+        if size <= 0:
+            size = 0
+            stop = 0
+    return (u0 * u + v0 * w) % modulus if x == 1 else 0
 
 
-def _naf(scalar: int) -> list[int]:
-    """`scalar` in width-5 non-adjacent form, lowest digit first; each 0 or odd from -15 to 15."""
+def _naf(scalar: int) -> bytearray:
+    """`scalar` in width-5 non-adjacent form, lowest digit first; each 0 or odd from -15 to 15, plus 16.
+
+    As bytes: a list of digits would be 2 KiB in one piece, more than a full heap may have.
+    """
     full = 1 << _WIDTH
     half = full >> 1
-    digits = []
-    while scalar:
+    digits = bytearray(257)
+    for i in range(257):
+        digit = 0
         if scalar & 1:
             digit = scalar & (full - 1)
             if digit >= half:
                 digit -= full
             scalar -= digit
-        else:
-            digit = 0
-        digits.append(digit)
+        digits[i] = 16 + digit
         scalar >>= 1
     return digits
 
@@ -126,7 +190,7 @@ def _odd_multiples(x: int, y: int) -> "Generator[None, None, list[tuple[int, int
     p = P
     double = _double(x, y, 1)
     # Bring the double to affine as well: the seven additions that follow are mixed ones then.
-    z_inverse = _inverse(double[2], p)
+    z_inverse = inverse(double[2], p)
     zz = z_inverse * z_inverse % p
     dx, dy = double[0] * zz % p, double[1] * zz * z_inverse % p
     yield None
@@ -137,13 +201,13 @@ def _odd_multiples(x: int, y: int) -> "Generator[None, None, list[tuple[int, int
     products = [1]
     for point in points:
         products.append(products[-1] * point[2] % p)
-    inverse = _inverse(products[-1], p)
+    u = inverse(products[-1], p)
     yield None
     table = []
     for i in range(7, -1, -1):
         px, py, pz = points[i]
-        z_inverse = inverse * products[i] % p
-        inverse = inverse * pz % p
+        z_inverse = u * products[i] % p
+        u = u * pz % p
         zz = z_inverse * z_inverse % p
         table.append((px * zz % p, py * zz * z_inverse % p))
         if i & 1:
@@ -153,23 +217,25 @@ def _odd_multiples(x: int, y: int) -> "Generator[None, None, list[tuple[int, int
 
 
 def _walk(
-    digits_g: list[int],
+    digits_g: bytearray,
     table_g: list[tuple[int, int]],
-    digits_q: list[int],
+    digits_q: bytearray,
     table_q: list[tuple[int, int]],
 ) -> "Generator[None, None, tuple[int, int, int]]":
     """u1·G + u2·Q in Jacobian coordinates, from both scalars' digits and both points' odd multiples."""
     x, y, z = 1, 1, 0
     left = _DIGITS_PER_SLICE
-    for i in range(max(len(digits_g), len(digits_q)) - 1, -1, -1):
+    for i in range(256, -1, -1):
         if z:
             x, y, z = _double(x, y, z)
-        if i < len(digits_g) and digits_g[i]:
-            px, py = table_g[abs(digits_g[i]) >> 1]
-            x, y, z = _add(x, y, z, px, py if digits_g[i] > 0 else P - py)
-        if i < len(digits_q) and digits_q[i]:
-            px, py = table_q[abs(digits_q[i]) >> 1]
-            x, y, z = _add(x, y, z, px, py if digits_q[i] > 0 else P - py)
+        digit = digits_g[i] - 16
+        if digit:
+            px, py = table_g[abs(digit) >> 1]
+            x, y, z = _add(x, y, z, px, py if digit > 0 else P - py)
+        digit = digits_q[i] - 16
+        if digit:
+            px, py = table_q[abs(digit) >> 1]
+            x, y, z = _add(x, y, z, px, py if digit > 0 else P - py)
         left -= 1
         if left == 0:
             left = _DIGITS_PER_SLICE

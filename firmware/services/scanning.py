@@ -41,6 +41,11 @@ class Scanning:
             self._wanted.clear()
             self._scanner.pause()
 
+    @property
+    def wanted(self) -> bool:
+        """Whether codes are read now: the handheld waits for a passenger."""
+        return self._wanted.is_set()
+
     def state(self, ok: bool) -> None:
         """The driver's word on the module."""
         if ok != self.ok:

@@ -20,7 +20,9 @@ import ecdsa
 import httpx
 from ecdsa.util import sigdecode_string, sigencode_string
 
+from host_tools.bench.comb import bench_comb
 from host_tools.device.build import build
+from host_tools.device.engines import target_of
 from host_tools.device.image import prepare
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,8 +79,9 @@ def bench_verify() -> dict[str, dict[str, object]]:
             theirs.append(time_ecdsa(signed))
             microseconds, allocated = time_ours(vectors)
             ours.append(microseconds)
+        comb = bench_comb(vectors, ROUNDS)
     note = f"minima of {ROUNDS} interleaved rounds over {VECTORS} signatures"
-    return {
+    return comb | {
         "verify_us": {
             "value": round(min(ours), 1),
             "unit": "µs",
@@ -113,7 +116,8 @@ def bench_heap() -> dict[str, dict[str, object]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
-        prepare(Path(folder) / "flash.img", build(ROOT / "build" / "device"), None, interpreter)
+        tree = build(ROOT / "build" / "device", target_of(interpreter))
+        prepare(Path(folder) / "flash.img", tree, None, interpreter)
         command = [sys.executable, "-m", "simulator", "--profile", folder, "--port", str(port)]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
             try:

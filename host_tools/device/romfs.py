@@ -11,11 +11,20 @@ from pathlib import Path
 from mpremote.romfs import VfsRomWriter
 
 
-def pack(folder: Path) -> bytes:
-    """The image of everything below `folder`, in sorted order: the same files give the same bytes."""
-    writer = VfsRomWriter()
-    _add(writer, folder)
-    return bytes(writer.finalise())
+def pack(folder: Path, aligned: bytes = b"") -> bytes:
+    """The image of everything below `folder`, in sorted order: the same files give the same bytes.
+
+    `aligned` is the content of a file that shall begin at a multiple of 4 bytes, for native code to read.
+    """
+    for padding in range(8):
+        writer = VfsRomWriter()
+        if padding:
+            writer.mkdata(bytes(padding))  # a record without a name, which nobody finds
+        _add(writer, folder)
+        image = bytes(writer.finalise())
+        if image.find(aligned) & 3 == 0:
+            break
+    return image
 
 
 def _add(writer: VfsRomWriter, folder: Path) -> None:

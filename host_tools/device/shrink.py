@@ -62,12 +62,14 @@ class Shrinker:
         tree = self._trees[module]
         edits: dict[tuple[int, int], Edit] = {}
         foreign = self._foreign_numbers(module)
+        # A bare 7.to_bytes is no expression.
+        bases = {node.value for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom):
                 self._edit_import(node, foreign, edits)
             number = foreign.get(ast.unparse(node)) if isinstance(node, ast.Name | ast.Attribute) else None
             if number is not None and isinstance(node, ast.expr):
-                _put(edits, node, f"({number})" if number < 0 else str(number))
+                _put(edits, node, f"({number})" if number < 0 or node in bases else str(number))
         inner = {
             node
             for outer in ast.walk(tree)
@@ -197,7 +199,8 @@ def _numbers(tree: ast.Module) -> dict[str, int]:
     for node in tree.body:
         if isinstance(node, ast.Assign) and _target(node).isupper() and stores[_target(node)] == 1:
             number = _whole_number(node.value, found)
-            if number is not None:
+            # Written in, a number that is no small integer on the board would be an object at each place.
+            if number is not None and -(1 << 30) <= number < 1 << 30:
                 found[_target(node)] = number
     return found
 

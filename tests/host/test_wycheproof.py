@@ -7,14 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
-from batch import INTERPRETERS, run
+from batch import WAYS, verify
 from conftest import need
 
 CASES = 262
 
 
-@pytest.mark.parametrize("interpreter", INTERPRETERS)
-def test_all_cases(interpreter: str, testdata: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_all_cases(way: str, testdata: Path, tmp_path: Path) -> None:
     path = testdata / "wycheproof" / "ecdsa_secp256r1_sha256_p1363_test.json"
     need(path.exists(), CASES, "no wycheproof test data")
     lines, tests = [], []
@@ -26,7 +26,7 @@ def test_all_cases(interpreter: str, testdata: Path, tmp_path: Path) -> None:
             lines.append(f"{public_key} {digest} {test['sig']}")
             tests.append(test)
     assert len(tests) == CASES and {test["result"] for test in tests} == {"valid", "invalid"}
-    answers = run(interpreter, "verify_batch.py", lines, tmp_path)
+    answers = verify(way, lines, tmp_path)
     wrong = [
         (test["tcId"], test["comment"], test["result"])
         for test, answer in zip(tests, answers, strict=True)

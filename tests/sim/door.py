@@ -31,6 +31,7 @@ from host_tools.authority.app import Authority
 from host_tools.authority.pictures import png
 from host_tools.authority.town import Medium
 from host_tools.device.build import build
+from host_tools.device.engines import target_of
 from host_tools.device.image import prepare
 from simulator.handheld import Handheld
 from simulator.world import Event
@@ -86,7 +87,7 @@ class Door:
         self._blocks = blocks
         self._ca_der = ca_der
         self._trust = trust
-        self._tree = build(ROOT / "build" / "device")
+        self._tree = build(ROOT / "build" / "device", target_of(micropython()))
         self._fonts = [reading.Font(self._tree / "rom" / "assets" / f"text{n}.bin") for n in (16, 24)]
 
     def __enter__(self) -> Door:

@@ -14,7 +14,7 @@ def times(scalar, x=p256.GX, y=p256.GY):
         point = p256._double(*point)
         if scalar >> bit & 1:
             point = p256._add(*point, x, y)
-    inverse = p256._inverse(point[2], p256.P)
+    inverse = p256.inverse(point[2], p256.P)
     zz = inverse * inverse % p256.P
     return point[0] * zz % p256.P, point[1] * zz * inverse % p256.P
 
@@ -32,7 +32,7 @@ class Signer:
         e = int.from_bytes(sha256(data), "big")
         k = int.from_bytes(sha256(b"nonce", self.public, data), "big") % p256.N
         r = times(k)[0] % p256.N
-        s = p256._inverse(k, p256.N) * (e + r * self.private) % p256.N
+        s = p256.inverse(k, p256.N) * (e + r * self.private) % p256.N
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 

@@ -86,9 +86,9 @@ def test_points_that_meet_on_the_way():
     # With the key G or -G the two tables coincide: sums of equal and of opposite points come up. The private
     # key of G is 1, so s = (e + r) / k with k = 2; for -G it is N - 1.
     two = p256._double(p256.GX, p256.GY, 1)
-    zz = p256._inverse(two[2] * two[2] % p256.P, p256.P)
+    zz = p256.inverse(two[2] * two[2] % p256.P, p256.P)
     r = two[0] * zz % p256.P % p256.N
-    half = p256._inverse(2, p256.N)
+    half = p256.inverse(2, p256.N)
     for digest in (bytes(32), number(1), number(p256.N - r), number(r), sha(b"x"), b"\xff" * 32):
         e = int.from_bytes(digest, "big")
         for key, private in ((GENERATOR, 1), (OPPOSITE, p256.N - 1)):
@@ -122,7 +122,7 @@ def test_generator_table():
         if i:
             for _ in range(2):
                 x, y, z = p256._add(x, y, z, p256.GX, p256.GY)
-        inverse = p256._inverse(z, p256.P)
+        inverse = p256.inverse(z, p256.P)
         assert entry == (x * inverse**2 % p256.P, y * inverse**3 % p256.P)
     assert i == 7
 

@@ -1,0 +1,3 @@
+# The viper module p256_limbs.py as its callers see it: pointers are buffers.
+
+def run(x0: int, x1: int, ws: bytearray, prog: bytes, base: int, stride: int, count: int) -> None: ...

@@ -1,0 +1,194 @@
+"""Tables that make signatures of known issuers cheap to check, built when nothing else is to be done.
+
+A table is 8 KiB, takes as long to build as some five verifications, and is kept as a file of its own:
+
+    FOLDER/KID.tab    the table (firmware/core/p256_comb.py), then SHA-256 of name, scale, key and table
+
+KID is `trust.kid_of_key` of the key, in hex. A table is as good as a public key: after every start a file is
+used only once its hash was found right, and built anew if it is not. It is written beside its place and
+renamed into it. A verification reads the 32 points that it needs, 64 bytes each; memory holds no table,
+but for the 8 KiB of one that is being built.
+
+An engine has a workspace of 7.4 kB, so it is there only while it works. Where memory does not suffice, and
+for keys without a table, `p256.verify_steps` answers: it needs next to nothing, but takes several times as
+long.
+"""
+
+import asyncio
+import gc
+import hashlib
+import os
+from binascii import hexlify
+
+from firmware.core import p256
+from firmware.core.cose import ES256
+from firmware.core.p256 import P256Error
+from firmware.core.p256_comb import SUB_TABLE, Verifier, build_table_steps
+from firmware.core.trust import TrustList, kid_of_key
+
+if False:
+    from typing import Callable, Generator
+
+    from firmware.core.p256_comb import Engine, Table
+    from firmware.services.truststore import TrustStore
+
+#: So many issuers' tables are kept on flash; the keys of others are checked the long way.
+MAX_TABLES = 16
+#: Pause between two looks at whether there is a table to build.
+LOOK_MS = 2_000
+_HASH_BYTES = 32
+_CHUNK_BYTES = 512
+_NAME = b"yima table 1"
+
+
+class TablesError(Exception):
+    """The tables could not be brought in line with the trust list."""
+
+
+class Tables:
+    """Verifies with the tables in `folder`; `generator` is the table of the curve's generator."""
+
+    def __init__(self, folder: str, make_engine: "Callable[[], Engine]", generator: "Table") -> None:
+        self._folder = folder
+        self._make_engine = make_engine
+        self._generator = generator
+        #: Names of the files whose hash was right.
+        self._sound: "list[str]" = []
+
+    def verify_steps(
+        self, public_key: bytes, digest: bytes, signature: bytes
+    ) -> "Generator[None, None, bool]":
+        """Like `p256.verify_steps`: the same answers, sooner where there is a table."""
+        name = _file_name(public_key)
+        if name in self._sound:
+            try:
+                engine = self._make_engine()
+                good: bool = yield from Verifier(engine, self._generator).verify_read_steps(
+                    1, lambda scalar: self._load(engine, name, scalar), public_key, digest, signature
+                )
+                return good
+            except (OSError, MemoryError):
+                pass  # the flash fails, or the heap is full: the long way needs neither
+        good = yield from p256.verify_steps(public_key, digest, signature)
+        return good
+
+    def _load(self, engine: "Engine", name: str, scalar: int) -> None:
+        """Let the engine have a scalar's points. Raises OSError."""
+        with open(self._folder + "/" + name, "rb") as file:
+
+            def read(at: int, room: bytearray) -> None:
+                file.seek(at)
+                if file.readinto(room) != len(room):
+                    raise OSError(5)
+
+            engine.load_read(read, scalar, 1)
+
+    def _check_steps(self, name: str, public_key: bytes, scale: int) -> "Generator[None, None, bool]":
+        """Whether there is a file with the sound table of a key; in slices. Raises MemoryError."""
+        if name in self._sound:
+            return True
+        try:
+            path = self._folder + "/" + name
+            if os.stat(path)[6] != SUB_TABLE + _HASH_BYTES:
+                return False
+            with open(path, "rb") as file:
+                table = bytearray(_CHUNK_BYTES)
+                hasher = _hasher(public_key, scale)
+                for _ in range(SUB_TABLE // _CHUNK_BYTES):
+                    file.readinto(table)
+                    hasher.update(table)
+                    yield None
+                if file.read(_HASH_BYTES) != hasher.digest():
+                    return False
+        except OSError:
+            return False
+        self._sound.append(name)
+        return True
+
+    def keep_steps(self, current: TrustList) -> "Generator[None, None, None]":
+        """Bring the files in line with a trust list, in slices: build what is missing, remove the rest.
+
+        Raises TablesError where flash or memory do not suffice.
+        """
+        wanted: "dict[str, bytes]" = {}
+        for issuer in current.keys:
+            if len(wanted) < MAX_TABLES and issuer.alg == ES256 and len(issuer.key) == 64:
+                wanted[_file_name(issuer.key)] = issuer.key
+        try:
+            gc.collect()
+            engine = self._make_engine()
+            for name in self._files():
+                if name not in wanted:
+                    os.remove(self._folder + "/" + name)
+                    yield None
+            self._sound = [name for name in self._sound if name in wanted]
+            for name in wanted:
+                sound = yield from self._check_steps(name, wanted[name], engine.scale)
+                if not sound:
+                    yield from self._build_steps(engine, name, wanted[name])
+        except MemoryError:
+            raise TablesError("tables: no memory to build one") from None
+        except OSError as e:
+            raise TablesError("tables: not kept, error %d" % (e.errno or 0)) from None
+
+    def _files(self) -> "list[str]":
+        """The names in the folder, which is made where it is missing. Raises OSError."""
+        try:
+            return os.listdir(self._folder)
+        except OSError:
+            os.mkdir(self._folder)
+            return []
+
+    def _build_steps(self, engine: "Engine", name: str, public_key: bytes) -> "Generator[None, None, None]":
+        """Build a key's table and write it to flash. Raises OSError, MemoryError."""
+        try:
+            p256.check_public_key(public_key)
+        except P256Error:
+            return  # nothing signed with it can be good
+        table = yield from build_table_steps(engine, public_key, 1)
+        hasher = _hasher(public_key, engine.scale)
+        hasher.update(table)
+        yield None
+        with open(self._folder + "/new", "wb") as file:
+            file.write(table)
+            file.write(hasher.digest())
+            file.flush()
+        os.rename(self._folder + "/new", self._folder + "/" + name)
+        self._sound.append(name)
+        print("tables: one built")
+
+    async def run(self, trust: "TrustStore", idle: "Callable[[], bool]") -> None:
+        """The task: whenever there is a new trust list and `idle()`, bring the tables in line with it.
+
+        What flash or memory refuse is tried again with the next list, or after the next start: a table that
+        is missing only costs time.
+        """
+        done = None
+        while True:
+            await asyncio.sleep_ms(LOOK_MS)
+            current = trust.current
+            if current is None or current is done:
+                continue
+            try:
+                if await self._keep(current, idle):
+                    done = current
+            except TablesError as e:
+                print(e)
+                done = current
+
+    async def _keep(self, current: TrustList, idle: "Callable[[], bool]") -> bool:
+        """`keep_steps` as long as `idle()`; whether that was to its end. Raises TablesError."""
+        for _ in self.keep_steps(current):
+            if not idle():
+                return False
+            await asyncio.sleep_ms(0)
+        return True
+
+
+def _file_name(public_key: bytes) -> str:
+    return hexlify(kid_of_key(public_key)).decode() + ".tab"
+
+
+def _hasher(public_key: bytes, scale: int) -> "hashlib.sha256":
+    """SHA-256 over what belongs before a table: the engine's scale tells whose table it is."""
+    return hashlib.sha256(_NAME + scale.to_bytes(34, "big") + public_key)

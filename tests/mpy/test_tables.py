@@ -1,0 +1,179 @@
+# heap: 2M
+"""Tables on a real VfsLfs2: built, used, checked by their hash, built anew, removed."""
+
+import os
+
+import ramflash
+
+from firmware.core import p256, trust
+from firmware.core.p256_comb import build_table_steps
+from firmware.core.p256_portable import PortableEngine
+from firmware.services.tables import Tables, TablesError
+
+GENERATOR = p256.GX.to_bytes(32, "big") + p256.GY.to_bytes(32, "big")
+OPPOSITE = p256.GX.to_bytes(32, "big") + (p256.P - p256.GY).to_bytes(32, "big")
+FOLDER = "/flash/tables"
+BUFFER = bytearray(64 * ramflash.BLOCK_BYTES)
+#: With the private key 1 and k = 1: r = x of G, s = e + r.
+R = p256.GX % p256.N
+DIGEST = (7).to_bytes(32, "big")
+SIGNATURE = R.to_bytes(32, "big") + ((7 + R) % p256.N).to_bytes(32, "big")
+
+
+def finish(steps):
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+TABLE = finish(build_table_steps(PortableEngine(), GENERATOR, 1))
+
+
+def fresh(blocks=64):
+    flash = ramflash.RamFlash(blocks, BUFFER)
+    ramflash.format(flash)
+    ramflash.mount(flash)
+    return Tables(FOLDER, PortableEngine, TABLE)
+
+
+def listing(*keys):
+    issuers = [trust.IssuerKey(trust.kid_of_key(k), -7, k, "x", 0, 9, [1]) for k in keys]
+    return trust.TrustList(1, 0, 9, issuers)
+
+
+def path(key):
+    return FOLDER + "/" + "".join("%02x" % b for b in trust.kid_of_key(key)) + ".tab"
+
+
+def read(name):
+    with open(name, "rb") as file:
+        return file.read()
+
+
+def write(name, data):
+    with open(name, "wb") as file:
+        file.write(data)
+
+
+def used(tables, key):
+    """Whether a verification reads the table; the answers must be right either way."""
+    seen = []
+    load = tables._load
+
+    def spy(engine, name, scalar):
+        if FOLDER + "/" + name == path(key):
+            seen.append(1)
+        load(engine, name, scalar)
+
+    tables._load = spy
+    try:
+        assert finish(tables.verify_steps(GENERATOR, DIGEST, SIGNATURE))
+        assert not finish(tables.verify_steps(GENERATOR, bytes(32), SIGNATURE))
+        assert not finish(tables.verify_steps(OPPOSITE, DIGEST, SIGNATURE))
+        assert not finish(tables.verify_steps(b"", DIGEST, SIGNATURE))
+    finally:
+        del tables._load
+    return bool(seen)
+
+
+def test_answers_without_a_table():
+    assert not used(fresh(), GENERATOR)
+
+
+def test_builds_and_uses():
+    tables = fresh()
+    finish(tables.keep_steps(listing(GENERATOR)))
+    assert os.listdir(FOLDER) == [path(GENERATOR)[len(FOLDER) + 1 :]]
+    assert read(path(GENERATOR))[:-32] == TABLE
+    assert used(tables, GENERATOR)
+
+
+def test_a_table_is_taken_up_after_a_start_only_once_it_is_checked():
+    tables = fresh()
+    finish(tables.keep_steps(listing(GENERATOR)))
+    again = Tables(FOLDER, PortableEngine, TABLE)
+    assert not used(again, GENERATOR)
+    before = os.stat(path(GENERATOR))
+    again._build_steps = None  # must not be wanted
+    finish(again.keep_steps(listing(GENERATOR)))
+    assert os.stat(path(GENERATOR)) == before and used(again, GENERATOR)
+
+
+def test_damage_is_seen_and_mended():
+    good = None
+    for spoil in (
+        lambda data: data[:4000] + bytes([data[4000] ^ 1]) + data[4001:],
+        lambda data: data[:-1],
+        lambda data: data + b"\0",
+        lambda data: b"",
+        lambda data: data[:-32] + bytes(32),
+    ):
+        tables = fresh()
+        finish(tables.keep_steps(listing(GENERATOR)))
+        good = good or read(path(GENERATOR))
+        write(path(GENERATOR), spoil(good))
+        again = Tables(FOLDER, PortableEngine, TABLE)
+        assert not used(again, GENERATOR)
+        finish(again.keep_steps(listing(GENERATOR)))
+        assert read(path(GENERATOR)) == good and used(again, GENERATOR)
+
+
+def test_another_keys_table_is_refused():
+    tables = fresh()
+    finish(tables.keep_steps(listing(OPPOSITE)))
+    os.rename(path(OPPOSITE), path(GENERATOR))
+    again = Tables(FOLDER, PortableEngine, TABLE)
+    finish(again.keep_steps(listing(GENERATOR)))
+    assert read(path(GENERATOR))[:-32] == TABLE and used(again, GENERATOR)
+
+
+def test_another_engines_table_is_refused():
+    tables = Tables(FOLDER, lambda: PortableEngine(1 << 260), TABLE)
+    fresh()
+    finish(tables.keep_steps(listing(GENERATOR)))
+    again = Tables(FOLDER, PortableEngine, TABLE)
+    finish(again.keep_steps(listing(GENERATOR)))
+    assert read(path(GENERATOR))[:-32] == TABLE
+
+
+def test_tables_go_with_their_issuers():
+    tables = fresh()
+    finish(tables.keep_steps(listing(GENERATOR, OPPOSITE)))
+    write(FOLDER + "/new", b"half")
+    finish(tables.keep_steps(listing(OPPOSITE)))
+    assert os.listdir(FOLDER) == [path(OPPOSITE)[len(FOLDER) + 1 :]]
+    assert not used(tables, GENERATOR)
+
+
+def test_keys_that_are_none_get_no_table():
+    tables = fresh()
+    finish(tables.keep_steps(listing(bytes(64), GENERATOR)))
+    assert len(os.listdir(FOLDER)) == 1
+
+
+def test_full_flash():
+    tables = fresh(4)
+    try:
+        finish(tables.keep_steps(listing(GENERATOR)))
+    except TablesError:
+        assert not used(tables, GENERATOR)
+    else:
+        raise AssertionError("8 KiB in 4 blocks")
+
+
+def test_no_memory():
+    def none():
+        raise MemoryError
+
+    tables = fresh()
+    finish(tables.keep_steps(listing(GENERATOR)))
+    tables._make_engine = none
+    assert not used(tables, GENERATOR)
+    try:
+        finish(tables.keep_steps(listing(GENERATOR)))
+    except TablesError:
+        pass
+    else:
+        raise AssertionError("built from nothing")
