@@ -4,7 +4,7 @@ The chain is made of one-job steps, each refusing with a reason of its own: pref
 COSE, kid, key, signature, claims, issuer. What the claims mean at the door is judged in verdict.py.
 """
 
-from firmware.core import base45, cbor, cose, inflate, reasons, shape, trust
+from firmware.core import base45, cbor, cose, inflate, reasons, rsa, shape, trust
 from firmware.core.errors import CoreError
 from firmware.core.hmac256 import sha256
 
@@ -209,9 +209,9 @@ def usable_keys(trust_list: trust.TrustList | None, kid: bytes, alg: int) -> lis
     known = trust_list.find(kid)
     if not known:
         raise CodeError(reasons.UNKNOWN_ISSUER)
-    usable = [key for key in known if key.alg == alg and alg == cose.ES256]
+    usable = [key for key in known if key.alg == alg and key.usable()]
     if not usable:
-        # An algorithm other than that of a key we can use is a forger's try; any other key is beyond us.
+        # A P-256 key signs ES256 only, so any other name is a forger's try. An RSA key has many algorithms.
         forged = all(key.alg == cose.ES256 for key in known)
         raise CodeError(reasons.BAD_SIGNATURE if forged else reasons.UNSUPPORTED_KEY)
     return usable
@@ -223,7 +223,12 @@ def signer_steps(
     """The one of `keys` that made the signature; yields None between slices of work."""
     digest = cose.sign1_digest(sign1)
     for key in keys:
-        if (yield from verify_steps(key.key, digest, sign1.signature)):
+        exponent = key.exponent
+        if exponent is None:
+            good = yield from verify_steps(key.key, digest, sign1.signature)
+        else:
+            good = yield from rsa.verify_pss_steps(key.key, exponent, digest, sign1.signature)
+        if good:
             return key
     raise CodeError(reasons.BAD_SIGNATURE)
 
@@ -234,7 +239,7 @@ def check_issuer(code: Code, key: trust.IssuerKey, now_unix: int | None) -> None
         code.kind not in key.kinds
         or not key.not_before_unix <= code.issued_unix <= key.not_after_unix
         or (now_unix is not None and not key.not_before_unix <= now_unix <= key.not_after_unix)
-        or (code.kind != KIND_DCC and code.issuer != key.issuer)
+        or (code.kind != KIND_DCC and (code.issuer != key.issuer or key.alg != cose.ES256))
     ):
         raise CodeError(reasons.ISSUER_NOT_VALID)
 
