@@ -15,8 +15,9 @@ MAX_ITEMS = 2048
 
 _INDEFINITE = -1
 _BREAK = 0xFF
-#: What the second byte must be within after some first ones (RFC 3629, section 4).
-_SECOND_BYTES = {0xE0: (0xA0, 0xBF), 0xED: (0x80, 0x9F), 0xF0: (0x90, 0xBF), 0xF4: (0x80, 0x8F)}
+# RFC 3629, section 4: what no text has, and what the second byte must be within after some first ones.
+_NEVER = (b"\xc0", b"\xc1", b"\xf5", b"\xf6", b"\xf7")
+_SECOND_BYTES = ((b"\xe0", 0xA0, 0xBF), (b"\xed", 0x80, 0x9F), (b"\xf0", 0x90, 0xBF), (b"\xf4", 0x80, 0x8F))
 
 
 class CborError(CoreError):
@@ -282,12 +283,16 @@ def _text(raw: bytes) -> str:
     except UnicodeError:
         raise CborError("text") from None
     if len(text) != len(raw):
-        first = 0
-        for byte in raw:
-            low, high = _SECOND_BYTES.get(first, (0x00, 0xFF))
-            if byte in (0xC0, 0xC1) or byte > 0xF4 or not low <= byte <= high:
+        for byte in _NEVER:
+            if raw.find(byte) >= 0:
                 raise CborError("text")
-            first = byte
+        for first, low, high in _SECOND_BYTES:
+            # The pattern was found in order, so a second byte is there.
+            at = raw.find(first)
+            while at >= 0:
+                if not low <= raw[at + 1] <= high:
+                    raise CborError("text")
+                at = raw.find(first, at + 1)
     return text
 
 

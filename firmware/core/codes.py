@@ -55,6 +55,8 @@ _COLOUR, _NAME, _MEDIUM, _TEST, _IGG, _GROUPS, _COMPANIONS, _ARRIVAL, _ID_TAIL, 
     10,
 )
 _MAX_COMPANIONS = 5
+# A full party's claims have some 250 items.
+_MAX_ITEMS = 512
 # Of an EU certificate, what a door has no use for.
 _DCC_UNREAD = ("v", "t", "r", "dob", "ver")
 
@@ -275,7 +277,7 @@ def encode_ym1(payload_map: dict[int, object], kid: bytes, sign: "Callable[[byte
 
 def _ym1_claims(payload: bytes) -> Code:
     """Claims as docs/formats.md has them; raises CborError or ShapeError."""
-    fields = shape.mapping(cbor.loads(payload), (ISS, SUB, EXP, IAT, CTI, HEALTH))
+    fields = shape.mapping(cbor.loads(payload, max_items=_MAX_ITEMS), (ISS, SUB, EXP, IAT, CTI, HEALTH))
     health = shape.mapping(
         fields[HEALTH],
         (_COLOUR, _NAME, _MEDIUM),
@@ -331,7 +333,7 @@ def _dcc_claims(payload: bytes) -> Code:
     `cti` is made of the payload's hash: the certificate's own identifier is personal. Raises CborError or
     ShapeError.
     """
-    fields = _text_keys(cbor.loads(payload, unread=_DCC_UNREAD))
+    fields = _text_keys(cbor.loads(payload, max_items=_MAX_ITEMS, unread=_DCC_UNREAD))
     hcert = _text_keys(_text_keys(fields.get(HCERT)).get(1))
     if len([group for group in ("v", "t", "r") if group in hcert]) != 1:
         raise shape.ShapeError("one of three groups expected")

@@ -17,6 +17,10 @@ _SIGNATURE1 = b"\x84\x6aSignature1"
 _MAC0 = b"\x84\x64MAC0"
 _NO_DATA = b"\x40"
 
+# Items of an envelope: four members, and headers longer than anybody's. Nothing of it is believed yet, so
+# nobody shall keep a handheld busy with it.
+_MAX_ITEMS = 64
+
 TAG_SIGN1 = 18
 TAG_MAC0 = 17
 TAG_CWT = 61
@@ -121,7 +125,7 @@ def parse_mac0(data: bytes) -> Mac0:
 
 def _load(data: bytes) -> object:
     try:
-        return cbor.loads(data)
+        return cbor.loads(data, max_items=_MAX_ITEMS)
     except cbor.CborError as e:
         raise CoseError(str(e)) from None
 

@@ -16,7 +16,6 @@ else:
 # The window to begin with, 512 bytes: most certificates fit. The 32 KiB that nearly every header asks for
 # would be the biggest single allocation of a scan.
 _FIRST_WINDOW_BITS = 9
-_MAX_WINDOW_BITS = 15
 # Behind the stream, as long as its checksum: what the inflater takes for missing bytes is found to be these.
 _GUARD = bytes(4)
 
@@ -56,9 +55,11 @@ def _inflate_mpy(data: bytes, limit: int) -> bytes:
             if source.tell() != len(data):
                 raise InflateError("length")
             return out
-        if size == limit or bits == _MAX_WINDOW_BITS:
+        if size == limit:
             raise InflateError("too long")
-        bits = min(bits + 3, _MAX_WINDOW_BITS)
+        bits += 3
+        while bits > _FIRST_WINDOW_BITS and 1 << (bits - 1) >= limit:
+            bits -= 1
 
 
 def _inflate_cpython(data: bytes, limit: int) -> bytes:
