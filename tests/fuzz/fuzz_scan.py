@@ -296,9 +296,15 @@ def main(seed, count, corpus):
         for check in (check_code, check_mad_code, check_list, check_mad_list, check_reply, check_mad_reply):
             one(check, data, True)
     rng = Rng(seed)
+    kept = 0
     for i in range(count):
+        if MICROPYTHON and i in (count // 10, count - 1):
+            gc.collect()
+            kept = gc.mem_alloc() - kept
         check, data = case(rng)
         one(check, data, i % 50 == 0)
+    if kept > MAX_ALLOCATED:
+        raise Finding("%d bytes kept" % kept)
     for label in sorted(outcomes):
         print(label, outcomes[label])
 

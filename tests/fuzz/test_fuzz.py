@@ -17,8 +17,8 @@ SEED = int(os.environ.get("YIMA_FUZZ_SEED", "20200522"))
 
 @pytest.mark.parametrize("interpreter", ["cpython", "micropython"])
 def test_nothing_but_named_errors(interpreter: str) -> None:
-    # The handheld has 200 kB of heap; here, the trusted keys and the fuzzer itself take room as well.
-    command = [sys.executable] if interpreter == "cpython" else [micropython(), "-X", "heapsize=300k"]
+    # The fuzzer needs room for itself; what a case takes is counted.
+    command = [sys.executable] if interpreter == "cpython" else [micropython(), "-X", "heapsize=2M"]
     path = str(ROOT) if interpreter == "cpython" else f"{ROOT}:.frozen"
     corpus = sorted(str(file) for file in (FOLDER / "corpus").iterdir())
     assert len(corpus) >= 11
