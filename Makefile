@@ -50,6 +50,9 @@ format: $(STAMP)/dev ## let ruff format and fix
 bench: $(STAMP)/dev ## measure; writes build/bench.json
 	$(BIN)/python -m host_tools.bench
 
+soak: $(STAMP)/dev ## fuzz what a scan takes: 200,000 cases under each interpreter, and 20,000 for the codecs
+	YIMA_FUZZ_CASES=200000 YIMA_ORACLE_CASES=20000 $(BIN)/pytest tests/fuzz
+
 snapshots: $(STAMP)/dev ## draw the stored screen pictures anew
 	$(BIN)/pytest tests/sim/test_screens.py --update-snapshots
 

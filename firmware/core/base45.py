@@ -5,6 +5,12 @@ Strict both ways: no lower case, no white space beyond the alphabet's own space,
 
 from firmware.core.errors import CoreError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Groups = Callable[[bytes | memoryview, int, bytes, bytearray], int]
+
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 
 _INVALID = 255
@@ -25,37 +31,50 @@ def _table() -> bytes:
 _VALUE_OF = _table()
 
 
-def decode(text: bytes | str) -> bytes:
-    """The bytes that `text` stands for; raises Base45Error (RFC 9285 section 4.3, 6)."""
+def decode(text: "bytes | memoryview | str", groups: "Groups | None" = None) -> bytes:
+    """The bytes that `text` stands for; raises Base45Error (RFC 9285 section 4.3, 6).
+
+    `groups` does the work: the function below, or base45_native.groups where native code runs.
+    """
     if isinstance(text, str):
         text = text.encode()
     length = len(text)
-    groups, rest = divmod(length, 3)
-    if rest == 1:
+    if length % 3 == 1:
         raise Base45Error("length")
-    out = bytearray(2 * groups + rest // 2)
-    values = _VALUE_OF
+    out = bytearray(2 * length // 3)
+    wrong = (groups or portable_groups)(text, length, _VALUE_OF, out)
+    if wrong:
+        raise Base45Error("character" if wrong == 1 else "group")
+    return bytes(out)
+
+
+def portable_groups(text: "bytes | memoryview", length: int, values: bytes, out: bytearray) -> int:
+    """Decode `length` characters into `out`; 0, or 1 for a wrong character, 2 for a group out of range.
+
+    `values` has the value of every byte, 255 for none.
+    """
     at = 0
-    for i in range(0, 3 * groups, 3):
+    i = 0
+    whole = length - length % 3
+    while i < whole:
         low, middle, high = values[text[i]], values[text[i + 1]], values[text[i + 2]]
-        # 255 in any place lifts the sum's check out of reach only for `high`, so all three are looked at.
-        if low > 44 or middle > 44 or high > 44:
-            raise Base45Error("character")
+        if (low | middle | high) & 0x80:
+            return 1
         number = low + 45 * middle + 2025 * high
         if number > 0xFFFF:
-            raise Base45Error("group")
+            return 2
         out[at] = number >> 8
         out[at + 1] = number & 0xFF
         at += 2
-    if rest:
-        low, middle = values[text[-2]], values[text[-1]]
-        if low > 44 or middle > 44:
-            raise Base45Error("character")
-        number = low + 45 * middle
-        if number > 0xFF:
-            raise Base45Error("group")
-        out[at] = number
-    return bytes(out)
+        i += 3
+    if i < length:
+        low, middle = values[text[i]], values[text[i + 1]]
+        if (low | middle) & 0x80:
+            return 1
+        if low + 45 * middle > 0xFF:
+            return 2
+        out[at] = low + 45 * middle
+    return 0
 
 
 def encode(data: bytes) -> str:

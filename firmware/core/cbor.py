@@ -15,8 +15,9 @@ MAX_ITEMS = 2048
 
 _INDEFINITE = -1
 _BREAK = 0xFF
-#: What the second byte must be within after some first ones (RFC 3629, section 4).
-_SECOND_BYTES = {0xE0: (0xA0, 0xBF), 0xED: (0x80, 0x9F), 0xF0: (0x90, 0xBF), 0xF4: (0x80, 0x8F)}
+# RFC 3629, section 4: what no text has, and what the second byte must be within after some first ones.
+_NEVER = (b"\xc0", b"\xc1", b"\xf5", b"\xf6", b"\xf7")
+_SECOND_BYTES = ((b"\xe0", 0xA0, 0xBF), (b"\xed", 0x80, 0x9F), (b"\xf0", 0x90, 0xBF), (b"\xf4", 0x80, 0x8F))
 
 
 class CborError(CoreError):
@@ -45,12 +46,16 @@ class Tag:
         return "Tag(%d, %r)" % (self.number, self.value)
 
 
-def loads(data: bytes, max_depth: int = MAX_DEPTH, max_items: int = MAX_ITEMS) -> object:
+def loads(
+    data: bytes, max_depth: int = MAX_DEPTH, max_items: int = MAX_ITEMS, unread: tuple[str, ...] = ()
+) -> object:
     """The one object that `data` holds; raises CborError.
 
-    `max_depth` bounds nesting (arrays, maps, tags), `max_items` the number of data items in all.
+    `max_depth` bounds nesting (arrays, maps, tags), `max_items` the number of data items in all. The values
+    under the keys named in `unread`, at any level, come out as None: they are held to the limits and to the
+    form of CBOR (RFC 8949 section 5.3.1), but what they say is not looked at, and costs no memory.
     """
-    reader = _Reader(bytes(data), max_items)
+    reader = _Reader(data if type(data) is bytes else bytes(data), max_items, unread)
     value = reader.item(max_depth)
     if reader.at != len(reader.data):
         raise CborError("trailing bytes")
@@ -58,17 +63,23 @@ def loads(data: bytes, max_depth: int = MAX_DEPTH, max_items: int = MAX_ITEMS) -
 
 
 class _Reader:
-    """A position in bytes and what is left of the allowance of items."""
+    """A position in bytes and what is left of the allowance of items.
 
-    __slots__ = ("at", "data", "left")
+    `argument` is that of the last head. Methods that run for every item return no tuples and cut no slices:
+    each would be garbage.
+    """
 
-    def __init__(self, data: bytes, left: int) -> None:
+    __slots__ = ("argument", "at", "data", "left", "unread")
+
+    def __init__(self, data: bytes, left: int, unread: tuple[str, ...]) -> None:
         self.data = data
         self.at = 0
         self.left = left
+        self.unread = unread
+        self.argument = 0
 
-    def head(self) -> tuple[int, int, int]:
-        """Major type, additional information, argument (-1 for indefinite) of the next item."""
+    def head(self) -> int:
+        """The first byte of the next item; its argument (-1 for indefinite) goes to `argument`."""
         self.left -= 1
         if self.left < 0:
             raise CborError("too many items")
@@ -79,27 +90,30 @@ class _Reader:
         info = first & 31
         at += 1
         if info < 24:
-            argument = info
+            self.argument = info
         elif info < 28:
-            size = 1 << (info - 24)
-            if at + size > len(data):
+            end = at + (1 << (info - 24))
+            if end > len(data):
                 raise CborError("truncated")
-            argument = int.from_bytes(data[at : at + size], "big")
-            at += size
-        elif info == 31:
-            argument = _INDEFINITE
+            argument = 0
+            while at < end:
+                argument = argument << 8 | data[at]
+                at += 1
+            self.argument = argument
+        elif info == 31 and 0x40 <= first < 0xC0:
+            self.argument = _INDEFINITE
         else:
             raise CborError("reserved")
         self.at = at
-        return first >> 5, info, argument
+        return first
 
-    def take(self, size: int) -> bytes:
-        """The next `size` bytes."""
+    def skip(self, size: int) -> int:
+        """Step over the next `size` bytes; returns where they begin."""
         at = self.at
         if size > len(self.data) - at:
             raise CborError("truncated")
         self.at = at + size
-        return self.data[at : at + size]
+        return at
 
     def ends(self) -> bool:
         """Whether a break stands here; it is stepped over."""
@@ -112,26 +126,29 @@ class _Reader:
 
     def item(self, depth: int) -> object:
         """The next data item with at most `depth` levels below the caller's."""
-        major, info, argument = self.head()
-        if argument == _INDEFINITE and (major < 2 or major > 5):
-            raise CborError("reserved")
-        if major == 0:
+        first = self.head()
+        argument = self.argument
+        if first < 0x20:
             return argument
-        if major == 1:
+        if first < 0x40:
             return -1 - argument
-        if major == 2:
-            return b"".join(self.chunks(2)) if argument == _INDEFINITE else self.take(argument)
-        if major == 3:
+        if first < 0x60:
+            if argument == _INDEFINITE:
+                return b"".join(self.chunks(2))
+            at = self.skip(argument)
+            return self.data[at : self.at]
+        if first < 0x80:
             if argument == _INDEFINITE:
                 return "".join([_text(chunk) for chunk in self.chunks(3)])
-            return _text(self.take(argument))
-        if major == 7:
-            return self.simple(info, argument)
+            at = self.skip(argument)
+            return _text(self.data[at : self.at])
+        if first >= 0xE0:
+            return self.simple(first & 31, argument)
         if depth < 1:
             raise CborError("too deep")
-        if major == 4:
+        if first < 0xA0:
             return self.array(argument, depth - 1)
-        if major == 5:
+        if first < 0xC0:
             return self.map(argument, depth - 1)
         return Tag(argument, self.item(depth - 1))
 
@@ -139,10 +156,10 @@ class _Reader:
         """The definite chunks of an indefinite string (RFC 8949 section 3.2.3)."""
         found = []
         while not self.ends():
-            chunk_major, _, argument = self.head()
-            if chunk_major != major or argument == _INDEFINITE:
+            if self.head() >> 5 != major or self.argument == _INDEFINITE:
                 raise CborError("chunk")
-            found.append(self.take(argument))
+            at = self.skip(self.argument)
+            found.append(self.data[at : self.at])
         return found
 
     def array(self, count: int, depth: int) -> list[object]:
@@ -175,11 +192,55 @@ class _Reader:
     def pair(self, values: dict[object, object], depth: int) -> None:
         """One key and its value into `values`."""
         key = self.item(0)
-        if type(key) not in (int, str):
+        if type(key) is not int and type(key) is not str:
             raise CborError("map key")
         if key in values:
             raise CborError("duplicate key")
-        values[key] = self.item(depth)
+        if key in self.unread:
+            self.pass_over(depth, 1)
+            values[key] = None
+        else:
+            values[key] = self.item(depth)
+
+    def pass_over(self, depth: int, count: int) -> None:
+        """The next `count` data items, held to their form and the limits only."""
+        data = self.data
+        for _ in range(count):
+            # Most are small numbers and short strings, with a head of one byte.
+            at = self.at
+            if at < len(data) and data[at] < 0x80 and data[at] & 31 < 24 and self.left > 0:
+                self.left -= 1
+                self.at = at + 1
+                if data[at] >= 0x40:
+                    self.skip(data[at] & 31)
+                continue
+            first = self.head()
+            argument = self.argument
+            if first < 0x40:
+                pass
+            elif first < 0x80:
+                if argument == _INDEFINITE:
+                    while not self.ends():
+                        if self.head() >> 5 != first >> 5 or self.argument == _INDEFINITE:
+                            raise CborError("chunk")
+                        self.skip(self.argument)
+                else:
+                    self.skip(argument)
+            elif first >= 0xE0:
+                self.simple(first & 31, argument)
+            elif depth < 1:
+                raise CborError("too deep")
+            elif argument == _INDEFINITE:
+                while not self.ends():
+                    self.pass_over(depth - 1, 1 if first < 0xA0 else 2)
+            else:
+                if first >= 0xC0:
+                    argument = 1
+                elif first >= 0xA0:
+                    argument *= 2
+                if argument > len(data) - self.at:
+                    raise CborError("truncated")
+                self.pass_over(depth - 1, argument)
 
     def simple(self, info: int, argument: int) -> object:
         """false, true, null or a float (RFC 8949 section 3.3)."""
@@ -222,12 +283,16 @@ def _text(raw: bytes) -> str:
     except UnicodeError:
         raise CborError("text") from None
     if len(text) != len(raw):
-        first = 0
-        for byte in raw:
-            low, high = _SECOND_BYTES.get(first, (0x00, 0xFF))
-            if byte in (0xC0, 0xC1) or byte > 0xF4 or not low <= byte <= high:
+        for byte in _NEVER:
+            if raw.find(byte) >= 0:
                 raise CborError("text")
-            first = byte
+        for first, low, high in _SECOND_BYTES:
+            # The pattern was found in order, so a second byte is there.
+            at = raw.find(first)
+            while at >= 0:
+                if not low <= raw[at + 1] <= high:
+                    raise CborError("text")
+                at = raw.find(first, at + 1)
     return text
 
 

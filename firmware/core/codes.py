@@ -4,7 +4,7 @@ The chain is made of one-job steps, each refusing with a reason of its own: pref
 COSE, kid, key, signature, claims, issuer. What the claims mean at the door is judged in verdict.py.
 """
 
-from firmware.core import base45, cbor, cose, inflate, reasons, shape, trust
+from firmware.core import base45, cbor, cose, inflate, reasons, rsa, shape, trust
 from firmware.core.errors import CoreError
 from firmware.core.hmac256 import sha256
 
@@ -55,6 +55,10 @@ _COLOUR, _NAME, _MEDIUM, _TEST, _IGG, _GROUPS, _COMPANIONS, _ARRIVAL, _ID_TAIL, 
     10,
 )
 _MAX_COMPANIONS = 5
+# A full party's claims have some 250 items.
+_MAX_ITEMS = 512
+# Of an EU certificate, what a door has no use for.
+_DCC_UNREAD = ("v", "t", "r", "dob", "ver")
 
 
 class CodeError(CoreError):
@@ -121,16 +125,20 @@ class Checked:
 
 
 def check_steps(
-    text: bytes, trust_list: trust.TrustList | None, now_unix: int | None, verify_steps: "VerifySteps"
+    text: bytes,
+    trust_list: trust.TrustList | None,
+    now_unix: int | None,
+    verify_steps: "VerifySteps",
+    groups: "base45.Groups | None" = None,
 ) -> "Generator[None, None, Checked]":
     """Take a scanned text through the whole chain; yields None between slices of work, returns a Checked.
 
     Never raises, whatever the bytes. Without a clock (`now_unix` None) the issuer's validity is held against
-    the time of issue only.
+    the time of issue only. `groups` is base45's inner loop where there is a native one.
     """
     try:
         is_dcc, body = unprefix(text)
-        data = decode_base45(body)
+        data = decode_base45(body, groups)
         yield None
         if is_dcc:
             data = inflate_body(data)
@@ -148,20 +156,20 @@ def check_steps(
     return Checked(code, reasons.OK)
 
 
-def unprefix(text: bytes) -> tuple[bool, bytes]:
-    """Whether a text is an EU certificate, and what follows its prefix."""
+def unprefix(text: bytes) -> "tuple[bool, bytes | memoryview]":
+    """Whether a text is an EU certificate, and what follows its prefix, uncopied."""
     prefix = text[:4]
     if prefix != b"YM1:" and prefix != b"HC1:":
         raise CodeError(reasons.NOT_A_CODE)
     if len(text) > MAX_TEXT:
         raise CodeError(reasons.TOO_LONG)
-    return prefix == b"HC1:", text[4:]
+    return prefix == b"HC1:", memoryview(text)[4:]
 
 
-def decode_base45(body: bytes) -> bytes:
+def decode_base45(body: "bytes | memoryview", groups: "base45.Groups | None" = None) -> bytes:
     """The bytes of a code's text."""
     try:
-        return base45.decode(body)
+        return base45.decode(body, groups)
     except base45.Base45Error:
         raise CodeError(reasons.DAMAGED) from None
 
@@ -209,9 +217,9 @@ def usable_keys(trust_list: trust.TrustList | None, kid: bytes, alg: int) -> lis
     known = trust_list.find(kid)
     if not known:
         raise CodeError(reasons.UNKNOWN_ISSUER)
-    usable = [key for key in known if key.alg == alg and alg == cose.ES256]
+    usable = [key for key in known if key.alg == alg and key.usable()]
     if not usable:
-        # An algorithm other than that of a key we can use is a forger's try; any other key is beyond us.
+        # A P-256 key signs ES256 only, so any other name is a forger's try. An RSA key has many algorithms.
         forged = all(key.alg == cose.ES256 for key in known)
         raise CodeError(reasons.BAD_SIGNATURE if forged else reasons.UNSUPPORTED_KEY)
     return usable
@@ -223,7 +231,12 @@ def signer_steps(
     """The one of `keys` that made the signature; yields None between slices of work."""
     digest = cose.sign1_digest(sign1)
     for key in keys:
-        if (yield from verify_steps(key.key, digest, sign1.signature)):
+        exponent = key.exponent
+        if exponent is None:
+            good = yield from verify_steps(key.key, digest, sign1.signature)
+        else:
+            good = yield from rsa.verify_pss_steps(key.key, exponent, digest, sign1.signature)
+        if good:
             return key
     raise CodeError(reasons.BAD_SIGNATURE)
 
@@ -234,7 +247,7 @@ def check_issuer(code: Code, key: trust.IssuerKey, now_unix: int | None) -> None
         code.kind not in key.kinds
         or not key.not_before_unix <= code.issued_unix <= key.not_after_unix
         or (now_unix is not None and not key.not_before_unix <= now_unix <= key.not_after_unix)
-        or (code.kind != KIND_DCC and code.issuer != key.issuer)
+        or (code.kind != KIND_DCC and (code.issuer != key.issuer or key.alg != cose.ES256))
     ):
         raise CodeError(reasons.ISSUER_NOT_VALID)
 
@@ -264,7 +277,7 @@ def encode_ym1(payload_map: dict[int, object], kid: bytes, sign: "Callable[[byte
 
 def _ym1_claims(payload: bytes) -> Code:
     """Claims as docs/formats.md has them; raises CborError or ShapeError."""
-    fields = shape.mapping(cbor.loads(payload), (ISS, SUB, EXP, IAT, CTI, HEALTH))
+    fields = shape.mapping(cbor.loads(payload, max_items=_MAX_ITEMS), (ISS, SUB, EXP, IAT, CTI, HEALTH))
     health = shape.mapping(
         fields[HEALTH],
         (_COLOUR, _NAME, _MEDIUM),
@@ -320,7 +333,7 @@ def _dcc_claims(payload: bytes) -> Code:
     `cti` is made of the payload's hash: the certificate's own identifier is personal. Raises CborError or
     ShapeError.
     """
-    fields = _text_keys(cbor.loads(payload))
+    fields = _text_keys(cbor.loads(payload, max_items=_MAX_ITEMS, unread=_DCC_UNREAD))
     hcert = _text_keys(_text_keys(fields.get(HCERT)).get(1))
     if len([group for group in ("v", "t", "r") if group in hcert]) != 1:
         raise shape.ShapeError("one of three groups expected")

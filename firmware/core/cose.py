@@ -12,6 +12,15 @@ ES384 = -35
 PS256 = -37
 HS256 = 5
 
+# An array of four that begins with its context string (RFC 9052 sections 4.4 and 6.3); no external data.
+_SIGNATURE1 = b"\x84\x6aSignature1"
+_MAC0 = b"\x84\x64MAC0"
+_NO_DATA = b"\x40"
+
+# Items of an envelope: four members, and headers longer than anybody's. Nothing of it is believed yet, so
+# nobody shall keep a handheld busy with it.
+_MAX_ITEMS = 64
+
 TAG_SIGN1 = 18
 TAG_MAC0 = 17
 TAG_CWT = 61
@@ -77,12 +86,12 @@ def parse_sign1(data: bytes, cwt: bool = False) -> Sign1:
 
 def sig_structure(protected: bytes, payload: bytes) -> bytes:
     """The bytes that a COSE_Sign1 signature covers: Sig_structure (RFC 9052 section 4.4)."""
-    return _context("Signature1", protected) + cbor.head(2, len(payload)) + payload
+    return b"".join(_signed(protected, payload))
 
 
 def sign1_digest(sign1: Sign1) -> bytes:
     """SHA-256 over the Sig_structure, 32 bytes: what ES256 signs."""
-    return sha256(_context("Signature1", sign1.protected), cbor.head(2, len(sign1.payload)), sign1.payload)
+    return sha256(*_signed(sign1.protected, sign1.payload))
 
 
 def encode_sign1(protected: bytes, payload: bytes, signature: bytes) -> bytes:
@@ -116,7 +125,7 @@ def parse_mac0(data: bytes) -> Mac0:
 
 def _load(data: bytes) -> object:
     try:
-        return cbor.loads(data)
+        return cbor.loads(data, max_items=_MAX_ITEMS)
     except cbor.CborError as e:
         raise CoseError(str(e)) from None
 
@@ -146,11 +155,12 @@ def _header(protected: bytes) -> dict[object, object]:
     return header
 
 
-def _context(name: str, protected: bytes) -> bytes:
-    """The head and first three of four members: name, protected header, no external data."""
-    return b"\x84" + cbor.dumps(name) + cbor.dumps(protected) + b"\x40"
+def _signed(protected: bytes, payload: bytes) -> tuple[bytes, ...]:
+    """The Sig_structure in parts, so that nobody has to copy the payload."""
+    return _SIGNATURE1, cbor.head(2, len(protected)), protected, _NO_DATA, cbor.head(2, len(payload)), payload
 
 
 def _mac(key: bytes, protected: bytes, payload: bytes) -> bytes:
     """HMAC over the MAC_structure (RFC 9052 section 6.3)."""
-    return hmac_sha256(key, _context("MAC0", protected), cbor.head(2, len(payload)), payload)
+    parts = cbor.head(2, len(protected)), protected, _NO_DATA, cbor.head(2, len(payload)), payload
+    return hmac_sha256(key, _MAC0, *parts)

@@ -1,6 +1,6 @@
 """The trust list (docs/formats.md): the issuer keys a handheld believes, signed by the root key."""
 
-from firmware.core import cbor, cose, shape
+from firmware.core import cbor, cose, rsa, shape
 from firmware.core.errors import CoreError
 from firmware.core.hmac256 import sha256
 
@@ -50,6 +50,12 @@ class IssuerKey:
         self.not_after_unix = not_after_unix
         self.kinds = kinds
         self.exponent = exponent
+
+    def usable(self) -> bool:
+        """Whether a handheld can check signatures by this key."""
+        if self.exponent is None:
+            return self.alg == cose.ES256
+        return self.alg == cose.PS256 and rsa.supported(self.key, self.exponent)
 
 
 class TrustList:

@@ -18,6 +18,7 @@ if False:
 
     from drivers.battery import Battery
     from drivers.mlx90614 import Thermometer
+    from firmware.core.base45 import Groups
     from firmware.services.scanning import Scanning
     from firmware.services.truststore import TrustStore
 
@@ -55,11 +56,19 @@ class Senses:
 class Gate:
     """Place, scene, clock, stores and senses of this handheld, as the flow sees them."""
 
-    def __init__(self, vault: Vault, senses: Senses, sync: Sync, verify_steps: "VerifySteps") -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        senses: Senses,
+        sync: Sync,
+        verify_steps: "VerifySteps",
+        groups: "Groups | None" = None,
+    ) -> None:
         self._vault = vault
         self._senses = senses
         self._sync = sync
         self._verify_steps = verify_steps
+        self._groups = groups
         self.battery_percent = senses.battery.percent(senses.battery.read_millivolts())
         #: Whether the last record could be written.
         self.journal_ok = True
@@ -107,7 +116,9 @@ class Gate:
 
     async def check(self, text: bytes, now_unix: "int | None") -> Checked:
         """Take a scanned text through the whole chain, in slices."""
-        checked: Checked = await exhaust(check_steps(text, self.trust.current, now_unix, self._verify_steps))
+        checked: Checked = await exhaust(
+            check_steps(text, self.trust.current, now_unix, self._verify_steps, self._groups)
+        )
         return checked
 
     def scan(self, wanted: bool) -> None:

@@ -102,7 +102,7 @@ class TrustBook:
                 if new:
                     write_private(target, der)
                     total += 1
-                added.append(Imported(entry.kid, entry.issuer, _algorithm_name(entry.alg), new))
+                added.append(Imported(entry.kid, entry.issuer, _algorithm_name(entry), new))
         return added
 
     def opened(self, now_unix: int) -> TrustList:
@@ -142,8 +142,9 @@ def load_certificates(path: Path) -> list[x509.Certificate]:
 def issuer_key(certificate: x509.Certificate) -> IssuerKey:
     """The entry of the trust list for an EU document signer's certificate.
 
-    A key that the handheld cannot use is kept without its bytes, so that codes under it are answered
-    "unsupported key" and not "unknown issuer". Raises TrustTrouble for a key that is neither EC nor RSA.
+    RSA keys are taken for PS256. A key that the handheld cannot use is kept too, an EC key without its bytes,
+    so that codes under it are answered "unsupported key" and not "unknown issuer". Raises TrustTrouble for a
+    key that is neither EC nor RSA, and for RSA keys that have no room in the list.
     """
     try:
         public = certificate.public_key()
@@ -202,6 +203,6 @@ def _fields(key: IssuerKey) -> tuple[object, ...]:
     )
 
 
-def _algorithm_name(algorithm: int) -> str:
-    names = {cose.ES256: "ES256", cose.PS256: "PS256", cose.ES384: "ES384 or other curve, not supported"}
-    return names[algorithm]
+def _algorithm_name(key: IssuerKey) -> str:
+    names = {cose.ES256: "ES256", cose.PS256: "PS256", cose.ES384: "ES384 or other curve"}
+    return names[key.alg] if key.usable() else f"{names[key.alg]}, not supported"

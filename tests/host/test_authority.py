@@ -205,6 +205,7 @@ def test_kinds_of_certificates():
         65537,
         key.public_key().public_numbers().n,
     )
+    assert entry.usable() and not issuer_key(certificate(rsa.generate_private_key(65537, 1024))).usable()
     entry = issuer_key(certificate(ec.generate_private_key(ec.SECP384R1())))
     assert (entry.alg, entry.key, entry.exponent) == (-35, b"", None)
     with pytest.raises(TrustTrouble):

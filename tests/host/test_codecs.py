@@ -139,7 +139,6 @@ def test_inflate(data, level, window_bits):
     packer = zlib.compressobj(level, zlib.DEFLATED, window_bits)
     packed = packer.compress(data) + packer.flush()
     assert inflate.inflate_zlib(packed, 3000) == data
-    assert inflate._adler32(data) == zlib.adler32(data)
     if data:
         with pytest.raises(inflate.InflateError):
             inflate.inflate_zlib(packed, len(data) - 1)

@@ -33,7 +33,7 @@ def import_certificates(folder: Path, authority: Authority) -> None:
     authority.trust.add(authority.foreign.certificate_file)
     name = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "XX")])
     now = datetime.datetime.now(datetime.timezone.utc)
-    keys = {"rsa": rsa.generate_private_key(65537, 2048), "p384": ec.generate_private_key(ec.SECP384R1())}
+    keys = {"rsa": rsa.generate_private_key(65537, 1024), "p384": ec.generate_private_key(ec.SECP384R1())}
     for kind, key in keys.items():
         builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
         builder = builder.serial_number(1).not_valid_before(now - datetime.timedelta(1))

@@ -214,3 +214,47 @@ def test_texts_leave_nothing_behind():
             cbor.loads(bytes((0x63, 0xE5, second, third)))
     gc.collect()
     assert gc.mem_alloc() - before < 500
+
+
+def test_values_that_nobody_reads():
+    """Held to form and limits, whatever is in them."""
+    full = {"a": [1, -500, b"x" * 30, "text", {"k": [True, None, 1 << 40]}, cbor.Tag(1, "t" * 30)], "b": 7}
+    data = cbor.dumps({"x": full, "y": {"a": full, 3: "a"}})
+    for unread, want in (
+        ((), {"x": full, "y": {"a": full, 3: "a"}}),
+        (("x",), {"x": None, "y": {"a": full, 3: "a"}}),
+        (("a", "b"), {"x": {"a": None, "b": None}, "y": {"a": None, 3: "a"}}),
+    ):
+        assert cbor.loads(data, unread=unread) == want
+        for cut in range(len(data)):
+            assert refused(hexlify(data[:cut]), unread=unread)
+
+
+def test_what_nobody_reads_is_well_formed():
+    for body in (
+        "1c", "1f", "3f", "df", "ff", "f8ff", "f0", "f7", "fc", "5f", "5f01ff", "5f5f4100ffff", "7f4100ff",
+        "9f", "9f01", "bf01ff", "a101", "82", "8201", "58", "5801", "7802", "9bffffffffffffffff",
+        "bbffffffffffffffff", "c1", "1bffffffffffffff", "81" * 9 + "00", "a100" * 9 + "00", "c1" * 9 + "00",
+        "9f" * 9 + "ff" * 9,
+    ):  # fmt: skip
+        assert refused("a16161" + body) and refused("a16161" + body, unread=("a",)), body
+    for body in (
+        "00", "1bffffffffffffffff", "3bffffffffffffffff", "5f41004100ff", "7f6161ff", "9f0102ff", "9fff",
+        "bf00bf00f6ffff", "a200000100", "fb0000000000000000", "f97e00", "fa00000000", "c11a00000000",
+        "81" * 7 + "00", "a100" * 7 + "00",
+    ):  # fmt: skip
+        data = unhexlify("a16161" + body)
+        assert cbor.loads(data, unread=("a",)) == {"a": None}, body
+        cbor.loads(data)
+    # Of keys and texts there, only the form counts; of the rest, everything.
+    for body in ("a200000001", "61ff", "a1f600"):
+        data = unhexlify("a16161" + body)
+        assert refused(hexlify(data)) and cbor.loads(data, unread=("a",)) == {"a": None}
+    assert refused("a2616100616100", unread=("a",))
+
+
+def test_items_that_nobody_reads_count():
+    data = cbor.dumps({"a": [0, "x", b"y", [], {}, 1 << 40, [1, 2]]})
+    for unread in ((), ("a",)):
+        assert cbor.loads(data, max_items=12, unread=unread)
+        assert refused(hexlify(data), max_items=11, unread=unread)
