@@ -202,6 +202,8 @@ def authority() -> Iterator[str]:
 def simulator(tmp_path_factory: pytest.TempPathFactory, authority: str) -> Iterator[Simulator]:
     profile = make_image(tmp_path_factory.mktemp("profile"), {"/main.py": FIRMWARE})
     started = Simulator(profile, authority)
+    # A picture shown before the firmware has switched the module on is not seen.
+    started.line("SCANNING")
     yield started
     started.stop()
 
