@@ -73,6 +73,7 @@ class Sync:
         self._chip_id = chip_id
         self._version = version
         self._enrol_path = enrol_path
+        self._batch_bytes = MAX_BATCH_BYTES
         self._wanted = asyncio.Event()
         #: Whether the last exchange succeeded.
         self.reached = False
@@ -160,9 +161,11 @@ class Sync:
         try:
             reply = await self._ask()
         except MemoryError:
-            # Later will do: a restart would cost the passenger at the door his turn.
+            # Later, and with less at once: a restart would cost the passenger at the door his turn.
+            self._batch_bytes = max(MAX_BATCH_BYTES // 8, self._batch_bytes // 2)
             gc.collect()
             raise SyncError("not enough memory") from None
+        self._batch_bytes = min(MAX_BATCH_BYTES, self._batch_bytes * 2)
         vault.clock.server_time(reply.time_unix)
         if reply.acknowledged >= vault.journal.next_seq:
             raise SyncError("server acknowledges records that were never written")
@@ -185,7 +188,8 @@ class Sync:
         secret = vault.keystore.secret()
         if secret is None:
             raise SyncError("not enrolled")
-        first_seq, chain_before, records = vault.journal.batch(MAX_RECORDS, MAX_BATCH_BYTES)
+        first_seq, chain_before, records = vault.journal.batch(MAX_RECORDS, self._batch_bytes)
+        gc.collect()
         nonce = os.urandom(16)
         trust = vault.trust.current
         request = encode_sync_request(
