@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import builtins
 import symtable
-from pathlib import Path
 
 import pytest
 from program import names, result
@@ -255,8 +254,8 @@ def test_what_is_used_does_what_it_did_and_the_rest_is_gone() -> None:
 
 def test_the_firmware_bundles_into_valid_names() -> None:
     """Every global that the bundle reads is there: a name that the bundler missed would show here."""
-    sources = {target.replace("/", "."): Path(path).read_text("utf-8") for target, path in build.sources()}
-    used = prune.prune(sources, build.ENTRY)
+    modules, _ = build._modules("xtensawin")
+    used = prune.prune({target.replace("/", "."): text for target, text in modules.items()}, build.ENTRY)
     shrinker = Shrinker(used)
     small = {module: shrinker.shrink(module) for module in used if not module.startswith("lib.")}
     bundle = Bundle(small, build.ENTRY)
