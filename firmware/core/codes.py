@@ -65,7 +65,7 @@ class CodeError(CoreError):
     """A text that is no acceptable code; `reason` is one of firmware.core.reasons."""
 
     def __init__(self, reason: int) -> None:
-        super().__init__(reasons.NAMES[reason])
+        super().__init__(reasons.name_of(reason))
         self.reason = reason
 
 
@@ -217,7 +217,10 @@ def usable_keys(trust_list: trust.TrustList | None, kid: bytes, alg: int) -> lis
     known = trust_list.find(kid)
     if not known:
         raise CodeError(reasons.UNKNOWN_ISSUER)
-    usable = [key for key in known if key.alg == alg and key.usable()]
+    usable = []
+    for key in known:
+        if key.alg == alg and key.usable():
+            usable.append(key)
     if not usable:
         # A P-256 key signs ES256 only, so any other name is a forger's try. An RSA key has many algorithms.
         forged = all(key.alg == cose.ES256 for key in known)

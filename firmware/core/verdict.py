@@ -23,8 +23,7 @@ def weakest(given: list[int]) -> int:
     """The verdict of several reasons: any stop is STOP, else anything but OK is ATTENTION, else PASS."""
     verdict = PASS
     for reason in given:
-        # A number that is not known must never let anyone pass.
-        one = reasons.VERDICT_OF.get(reason, ATTENTION)
+        one = reasons.verdict_of(reason)
         if one == STOP:
             return STOP
         if one == ATTENTION:

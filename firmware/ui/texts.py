@@ -55,9 +55,9 @@ class Texts:
 
 def reason_text(reason: int) -> str:
     """The id of the line that says why."""
-    return "reason_" + reasons.NAMES[reason]
+    return "reason_" + reasons.name_of(reason)
 
 
 def advice_text(reason: int) -> str:
     """The id of the line that says what to do."""
-    return "advice_" + reasons.NAMES[reason]
+    return "advice_" + reasons.name_of(reason)

@@ -257,7 +257,7 @@ class Verdict(View):
             self.line(fonts.large, 221, ink, joined((temperature, test), "  "))
             self.line(fonts.large, 259, ink, person)
             return
-        deciding = [r for r in reason_list if reasons.VERDICT_OF[r] == verdict]
+        deciding = [r for r in reason_list if reasons.verdict_of(r) == verdict]
         first = deciding[0] if deciding else reasons.INTERRUPTED
         why = self.text(texts.reason_text(first))
         if first == reasons.FEVER and temperature:

@@ -79,12 +79,26 @@ _REASONS = {
     reasons.MASK_UNANSWERED: ("口罩未确认", "mask not confirmed"),
     reasons.INTERRUPTED: ("流程中断", "interrupted"),
     reasons.NOT_RECORDED: ("未能记录", "could not be recorded"),
+    reasons.CODE_REVOKED: ("码已作废", "code revoked"),
+    reasons.SUBJECT_REVOKED: ("持码人已注销", "holder revoked"),
+    reasons.KEY_WITHDRAWN: ("发码密钥已撤销", "issuer's key withdrawn"),
+    reasons.REPLAYED: ("同一码刚用过", "same code again"),
+    reasons.REPLAYED_ELSEWHERE: ("同一码在别处用过", "same code at another handheld"),
+    reasons.NO_RULES: ("无规则", "no rules"),
+    reasons.RULE_ERROR: ("规则出错", "a rule failed"),
+    reasons.PACK_DAMAGED: ("信任包损坏", "pack damaged"),
+    reasons.SCENE_UNKNOWN: ("场景未知", "unknown scene"),
+    reasons.TEST_OVERDUE: ("应检尽检超期", "test overdue"),
+    reasons.RETURNING_UNTESTED: ("返岗未检测", "returning staff without a test"),
+    reasons.PLACE_FULL: ("场所已满", "place is full"),
+    reasons.MANUAL_ENTRY: ("人工登记", "entered by hand"),
+    reasons.CODE_NOT_NEEDED: ("免验码", "no code needed"),
 }
 
 
 def reason(number: int) -> Word:
     """The word for a reason; numbers of newer firmware show as numbers."""
-    name = reasons.NAMES.get(number, f"reason_{number}")
+    name = reasons.name_of(number)
     return Word(name, *_REASONS.get(number, (f"原因 {number}", f"reason {number}")))
 
 

@@ -139,7 +139,7 @@ def any_at_all(public_key, digest, signature):
 def check_code(text, verify_steps=only_good):
     """The outcome's name; raises Finding where a code passes whose claims nobody signed."""
     checked = run(codes.check_steps(text, TRUSTED, ym1.NOW, verify_steps))
-    name = reasons.NAMES[checked.reason]
+    name = reasons.name_of(checked.reason)
     if (checked.code is None) != (checked.reason != reasons.OK):
         raise Finding("reason and code contradict")
     if checked.code and verify_steps is only_good and checked.code.payload not in PAYLOADS:
@@ -247,7 +247,7 @@ def work(check, data):
 
 def check_wholly(text):
     """A scan with the signature."""
-    return reasons.NAMES[run(codes.check_steps(text, TRUSTED, ym1.NOW, p256.verify_steps)).reason]
+    return reasons.name_of(run(codes.check_steps(text, TRUSTED, ym1.NOW, p256.verify_steps)).reason)
 
 
 def held(check, data):

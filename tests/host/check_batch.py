@@ -60,7 +60,7 @@ def answer(case):
     trust_list = trust.TrustList(1, 0, ALWAYS, keys)
     out = {
         "stages": stages(text, trust_list),
-        "reason": reasons.NAMES[run(codes.check_steps(text, trust_list, now, p256.verify_steps)).reason],
+        "reason": reasons.name_of(run(codes.check_steps(text, trust_list, now, p256.verify_steps)).reason),
         "verdict": None,
     }
     for key in keys:
@@ -68,7 +68,7 @@ def answer(case):
     code = run(codes.check_steps(text, trust_list, now, p256.verify_steps)).code
     if code:
         found = verdict.code_reasons(code, code.people[0], default_scene("transit"), now, trust_list)
-        out["verdict"] = [reasons.NAMES[reason] for reason in found]
+        out["verdict"] = [reasons.name_of(reason) for reason in found]
         out["name"] = code.people[0].name
     return out
 

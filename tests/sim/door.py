@@ -352,12 +352,12 @@ class Door:
         found = self.records(turn)
         outcome = reasons.PASS
         for fields in found:
-            verdicts = {reasons.VERDICT_OF[n] for n in fields[record.REASONS]}
+            verdicts = {reasons.verdict_of(n) for n in fields[record.REASONS]}
             weakest = next((v for v in (reasons.STOP, reasons.ATTENTION) if v in verdicts), reasons.PASS)
             assert fields[record.VERDICT] == weakest
             outcome = weakest if outcome != reasons.STOP and weakest else outcome
         assert VERDICTS[outcome] == turn.verdict
-        return [[reasons.NAMES[n] for n in fields[record.REASONS]] for fields in found]
+        return [[reasons.name_of(n) for n in fields[record.REASONS]] for fields in found]
 
     def wait_held(self, sequence: int, timeout_s: float = RECORD_S) -> None:
         """Wait until the server holds everything up to a sequence."""

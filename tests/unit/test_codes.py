@@ -16,7 +16,7 @@ def check(text, trust_list=False, now=NOW, verify_steps=p256.verify_steps):
 
 
 def reason(text, *arguments):
-    return reasons.NAMES[check(text, *arguments).reason]
+    return reasons.name_of(check(text, *arguments).reason)
 
 
 def yes(public_key, digest, signature):
@@ -38,7 +38,7 @@ def unsigned(payload, protected=None, unprotected=None, tag=18):
 
 
 def structure(*arguments):
-    return reasons.NAMES[check(unsigned(*arguments), False, NOW, yes).reason]
+    return reasons.name_of(check(unsigned(*arguments), False, NOW, yes).reason)
 
 
 def test_good_code():

@@ -18,7 +18,7 @@ def judged(one=None, kind=codes.KIND_LIVE, issued=NOW - 30, expires=NOW + DAY, n
     one = one or person()
     code = Code(kind, "i", b"c" * 8, issued, expires, [one], b"")
     found = verdict.code_reasons(code, one, TRANSIT, now, trusting() if trust is False else trust)
-    return [reasons.NAMES[reason] for reason in found]
+    return [reasons.name_of(reason) for reason in found]
 
 
 def test_nothing_against_a_green_fresh_code():
