@@ -305,7 +305,7 @@ def head(major: int, argument: int) -> bytes:
     if argument < 0x100:
         return bytes((major << 5 | 24, argument))
     if argument < 0x10000:
-        return bytes((major << 5 | 25,)) + argument.to_bytes(2, "big")
+        return bytes((major << 5 | 25, argument >> 8, argument & 0xFF))
     if argument < 0x100000000:
         return bytes((major << 5 | 26,)) + argument.to_bytes(4, "big")
     if argument < 0x10000000000000000:

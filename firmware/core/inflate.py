@@ -16,8 +16,6 @@ else:
 # The window to begin with, 512 bytes: most certificates fit. The 32 KiB that nearly every header asks for
 # would be the biggest single allocation of a scan.
 _FIRST_WINDOW_BITS = 9
-# Behind the stream, as long as its checksum: what the inflater takes for missing bytes is found to be these.
-_GUARD = bytes(4)
 
 
 class InflateError(CoreError):
@@ -46,7 +44,7 @@ def _inflate_mpy(data: bytes, limit: int) -> bytes:
     while True:
         # No distance reaches back before the output's first byte: a window as long as the output will do.
         size = min(limit, 1 << bits)
-        source = io.BytesIO(data + _GUARD)
+        source = io.BytesIO(data)
         try:
             out: bytes = deflate.DeflateIO(source, deflate.ZLIB, bits).read(size + 1)
         except (OSError, EOFError):
