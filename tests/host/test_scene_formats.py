@@ -1,0 +1,48 @@
+"""Scenes against the CDDL that docs/formats.md prints, and against the reader of the handheld."""
+
+from __future__ import annotations
+
+import cbor2
+import pytest
+from test_formats import accepted, changed, valid
+
+from firmware.core import scene
+from host_tools.authority.default_scenes import default_scenes
+
+EVENT = cbor2.loads(scene.encode_scene(next(one for one in default_scenes() if one.id == "event")))
+
+
+@pytest.mark.parametrize("one", default_scenes(), ids=lambda one: one.id)
+def test_scenes(one: scene.Scene) -> None:
+    assert valid("scene", "scene", scene.encode_scene(one))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {1: ""},
+        {1: b"event"},
+        {2: "名" * 11},
+        {4: 256},
+        {5: []},
+        {5: [1, 2, 3, 4, 2]},
+        {5: [5]},
+        {6: 3},
+        {7: None},
+        {8: 2},
+        {9: -1},
+        {10: 1440},
+        {11: 86_401},
+        {13: "5"},
+        {14: [3730, 190, 3000, 4300, 1000]},
+        {14: ["3730", 190, 3000, 4300, 1000, 4000]},
+        {16: [1, 1000, 1000, 1000]},
+        {18: 2},
+        {19: 0},
+    ],
+    ids=str,
+)
+def test_wrong_scenes(changes: dict) -> None:
+    data = changed(EVENT, changes)
+    assert not valid("scene", "scene", data)
+    assert not accepted(scene.parse_scene, data)
