@@ -67,7 +67,7 @@ async def _demo(state: State) -> int:
             await stage.close()
     else:
         print("no system runs here: a temporary one is started", flush=True)
-        async with _temporary_system() as (stage, temporary):
+        async with temporary_system() as (stage, temporary):
             print(f"ready after {time.monotonic() - started_s:.1f} s", flush=True)
             failed = await _play(stage, temporary)
     print(f"{len(QUEUE)} passengers, {len(QUEUE) - failed} as expected, {time.monotonic() - started_s:.1f} s")
@@ -75,7 +75,7 @@ async def _demo(state: State) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _temporary_system() -> AsyncIterator[tuple[Stage, State]]:
+async def temporary_system() -> AsyncIterator[tuple[Stage, State]]:
     """A system of its own in a temporary folder, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="yima-demo-") as folder:
         state = State(Path(folder))

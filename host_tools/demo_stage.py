@@ -17,7 +17,8 @@ LONG_POLL_S = 20.0
 POLL_S = 0.1
 #: Lines of the handheld's console in an error message; they hold nothing about persons.
 TAIL_LINES = 4
-#: A key is held for 0.12 s, then it must be let go and settle.
+#: A key is held this long, then it must be let go and settle.
+HOLD_MS = 120
 PRESS_PAUSE_S = 0.3
 #: The events that the demo looks at.
 KINDS = "console,led,uart_last_byte"
@@ -56,11 +57,28 @@ class Stage:
         """Change what surrounds the handheld, such as ``skin_centi_c``."""
         await _answer(self._handheld.post("/api/world", json=changes))
 
-    async def press(self, key: str) -> None:
+    async def press(self, key: str, hold_ms: int = HOLD_MS) -> None:
         """Press one of the three keys, no faster after another press than a finger can."""
         await asyncio.sleep(max(0.0, self._next_press_s - time.monotonic()))
-        await _answer(self._handheld.post(f"/api/keys/{key}"))
-        self._next_press_s = time.monotonic() + PRESS_PAUSE_S
+        await _answer(self._handheld.post(f"/api/keys/{key}", params={"hold_ms": hold_ms}))
+        self._next_press_s = time.monotonic() + PRESS_PAUSE_S + (hold_ms - HOLD_MS) / 1000
+
+    async def faults(self, **changes: object) -> None:
+        """Break something, or move the clock chip, such as ``clock_shift_s``."""
+        await _answer(self._handheld.post("/api/faults", json=changes))
+
+    async def power(self, action: str) -> None:
+        """``cycle``, ``kill``, ``on`` or ``reset``."""
+        await _answer(self._handheld.post(f"/api/power/{action}"))
+
+    async def show_text(self, text: str) -> None:
+        """Hold a code with this text up."""
+        await _answer(self._handheld.post("/api/camera/text", content=text.encode()))
+
+    async def screen(self) -> bytes:
+        """What the handheld's screen shows, PNG, twice its size."""
+        answer = await _answer(self._handheld.get("/api/screen.png", params={"scale": 2}))
+        return answer.content
 
     async def show(self, png: bytes) -> None:
         """Hold a picture up. Raises StageTrouble where no code is found in it."""
@@ -129,6 +147,10 @@ class Stage:
             await _answer(self._console.get("/api/records", params={"after": after}))
         ).json()
         return rows
+
+    async def console_text(self, path: str) -> str:
+        """What the console answers at a path, such as ``/api/alerts``."""
+        return (await _answer(self._console.get(path))).text
 
     async def device(self) -> dict[str, Any] | None:
         """The handheld that the server heard of last."""
