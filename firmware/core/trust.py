@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 65536
 MAX_KEYS = 1024
+MAX_KEY_BYTES = 1024
 
 # What a key may sign.
 KIND_LIVE = 1
 KIND_PAPER = 2
 KIND_DCC = 3
+KIND_PLACE = 4
 
-# Items of a full list: per key a map, eight keys and values, and three kinds.
+# Items of a full list: per key a map, eight keys and values, and four kinds.
 _MAX_ITEMS = 16 + MAX_KEYS * 24
 
 
@@ -125,21 +127,7 @@ def encode_trust(
 
     `sign` turns the bytes to be signed into r‖s under the private half of `root_key` (x‖y).
     """
-    entries = []
-    for key in keys:
-        entry: dict[int, object] = {
-            1: key.kid,
-            2: key.alg,
-            3: key.key,
-            4: key.issuer,
-            5: key.not_before_unix,
-            6: key.not_after_unix,
-            7: key.kinds,
-        }
-        if key.exponent is not None:
-            entry[8] = key.exponent
-        entries.append(entry)
-    payload = cbor.dumps({1: version, 2: issued_unix, 3: expires_unix, 4: entries})
+    payload = cbor.dumps({1: version, 2: issued_unix, 3: expires_unix, 4: [_entry(key) for key in keys]})
     parse_payload(payload)
     protected = cbor.dumps({cose.ALG: cose.ES256, cose.KID: kid_of_key(root_key)})
     data = cose.encode_sign1(protected, payload, sign(cose.sig_structure(protected, payload)))
@@ -148,12 +136,44 @@ def encode_trust(
     return data
 
 
+def encode_issuer_key(key: IssuerKey) -> bytes:
+    """The CBOR map of one key; raises TrustError if it would not be accepted."""
+    data = cbor.dumps(_entry(key))
+    parse_issuer_key(data)
+    return data
+
+
+def parse_issuer_key(data: bytes) -> IssuerKey:
+    """Read the CBOR map of one key; raises TrustError."""
+    if len(data) > MAX_KEY_BYTES:
+        raise TrustError("key too long")
+    try:
+        return _issuer_key(cbor.loads(data, max_items=32))
+    except (cbor.CborError, shape.ShapeError) as e:
+        raise TrustError(str(e)) from None
+
+
+def _entry(key: IssuerKey) -> dict[int, object]:
+    entry: dict[int, object] = {
+        1: key.kid,
+        2: key.alg,
+        3: key.key,
+        4: key.issuer,
+        5: key.not_before_unix,
+        6: key.not_after_unix,
+        7: key.kinds,
+    }
+    if key.exponent is not None:
+        entry[8] = key.exponent
+    return entry
+
+
 def _issuer_key(value: object) -> IssuerKey:
     """One entry of the list; raises ShapeError."""
     fields = shape.mapping(value, (1, 2, 3, 4, 5, 6, 7), (8,))
     alg = shape.sint(fields[2])
     exponent = shape.uint(fields[8]) if 8 in fields else None
-    kinds = [shape.uint(kind, KIND_DCC) for kind in shape.array(fields[7], 1, 3)]
+    kinds = [shape.uint(kind, KIND_PLACE) for kind in shape.array(fields[7], 1, 4)]
     if 0 in kinds:
         raise shape.ShapeError("kind")
     if alg == cose.ES256:

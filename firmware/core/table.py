@@ -1,0 +1,206 @@
+"""Sorted tables of fixed-size records, searched where they lie: on flash, by a few short reads.
+
+All integers are big-endian (docs/formats.md, "Parts of a pack")::
+
+    table    "YT1\\n" | value_bytes u16 | reserved u16 = 0 | count u32 | count records | tail
+    record   key (8 bytes) | value (value_bytes)
+
+Records ascend by key; a key may occur up to 16 times. A *book* is a table whose value is (offset u32, length
+u32) of a blob in the tail, the offset counted from the tail's beginning.
+
+Keys are hashes nearly everywhere, so the search begins where a key is to be expected (interpolation) and goes
+on by halving: with 100,000 records mostly 3 reads, never more than 18, of at most 256 bytes each.
+"""
+
+import struct
+
+from firmware.core.errors import CoreError
+from firmware.core.hmac256 import sha256
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    ReadAt = Callable[[int, int], bytes]
+
+KEY_BYTES = 8
+HEADER_BYTES = 12
+#: How often one key may occur.
+MAX_SAME = 16
+#: The longest blob that is read into memory, if the caller does not say.
+MAX_BLOB = 4096
+_MAGIC = b"YT1\n"
+_BLOCK = 256
+# After so many guesses the search halves: a table whose keys are no hashes is not guessed forever.
+_GUESSES = 4
+_BOOK_VALUE = 8
+
+
+class TableError(CoreError):
+    """Bytes that are not such a table, rows that make none, or a part of it that does not read."""
+
+
+class Table:
+    """A table behind `read_at(offset, length)`, which returns the bytes of its file; `length` is the file's.
+
+    Only its count and the size of its values are kept. Raises TableError; what `read_at` raises goes through.
+    """
+
+    __slots__ = ("_length", "_read_at", "_size", "count")
+
+    def __init__(self, read_at: "ReadAt", length: int) -> None:
+        self._read_at = read_at
+        self._length = length
+        head = self._read(0, HEADER_BYTES)
+        value_bytes, reserved, count = struct.unpack(">HHI", head[4:])
+        self.count: int = count
+        self._size: int = KEY_BYTES + value_bytes
+        if head[:4] != _MAGIC or reserved or self._size > _BLOCK:
+            raise TableError("not a table")
+        if self.tail > length:
+            raise TableError("table cut short")
+
+    @property
+    def value_bytes(self) -> int:
+        """The size of a value."""
+        return self._size - KEY_BYTES
+
+    @property
+    def tail(self) -> int:
+        """Where the bytes after the records begin."""
+        return HEADER_BYTES + self.count * self._size
+
+    def find(self, key: bytes) -> "list[bytes]":
+        """The values of all records with this 8-byte key, in their order; at most 16."""
+        if len(key) != KEY_BYTES:
+            raise TableError("key")
+        wanted = int.from_bytes(key, "big")
+        per_block = _BLOCK // self._size
+        # The first record not below the key is in low..high; the keys around them bound the next guess.
+        low, high = 0, self.count
+        low_key, high_key = 0, 1 << 64
+        guesses = _GUESSES
+        while True:
+            at = low
+            if high - low >= per_block:
+                if guesses:
+                    guesses -= 1
+                    at += (wanted - low_key) * (high - low) // (high_key - low_key)
+                else:
+                    at += (high - low) // 2
+                at = max(low, min(at - per_block // 2, high - per_block))
+            block = self._records(at, min(per_block, self.count - at))
+            if not block:
+                return []
+            first, last = block[:KEY_BYTES], block[-self._size :][:KEY_BYTES]
+            if at > low and first >= key:
+                high, high_key = at, int.from_bytes(first, "big")
+            elif at + per_block < high and last < key:
+                low, low_key = at + per_block, int.from_bytes(last, "big")
+            else:
+                return self._collect(key, block, at)
+
+    def value_at(self, index: int) -> bytes:
+        """The value of record number `index`."""
+        return self._record(index)[KEY_BYTES:]
+
+    def key_at(self, index: int) -> bytes:
+        """The key of record number `index`."""
+        return self._record(index)[:KEY_BYTES]
+
+    def _collect(self, key: bytes, block: bytes, at: int) -> "list[bytes]":
+        """The values under `key` from record `at` on, of which `block` is the beginning."""
+        found: "list[bytes]" = []
+        while block:
+            for start in range(0, len(block), self._size):
+                here = block[start : start + KEY_BYTES]
+                if here > key or len(found) == MAX_SAME:
+                    return found
+                if here == key:
+                    found.append(block[start + KEY_BYTES : start + self._size])
+            at += len(block) // self._size
+            block = self._records(at, min(_BLOCK // self._size, self.count - at))
+        return found
+
+    def _record(self, index: int) -> bytes:
+        if not 0 <= index < self.count:
+            raise TableError("no such record")
+        return self._records(index, 1)
+
+    def _records(self, index: int, count: int) -> bytes:
+        if count <= 0:
+            return b""
+        return self._read(HEADER_BYTES + index * self._size, count * self._size)
+
+    def _read(self, offset: int, length: int) -> bytes:
+        if offset + length > self._length:
+            raise TableError("table cut short")
+        data = self._read_at(offset, length)
+        if len(data) != length:
+            raise TableError("table cut short")
+        return data
+
+
+class Book(Table):
+    """A table of blobs; one longer than `max_blob` is refused before it is read."""
+
+    __slots__ = ("_max_blob",)
+
+    def __init__(self, read_at: "ReadAt", length: int, max_blob: int = MAX_BLOB) -> None:
+        super().__init__(read_at, length)
+        self._max_blob = max_blob
+        if self.value_bytes != _BOOK_VALUE:
+            raise TableError("not a book")
+
+    def blobs(self, key: bytes) -> "list[bytes]":
+        """The blobs of all records with this 8-byte key, in their order; at most 16."""
+        return [self._blob(value) for value in self.find(key)]
+
+    def blob_at(self, index: int) -> bytes:
+        """The blob of record number `index`."""
+        return self._blob(self.value_at(index))
+
+    def _blob(self, value: bytes) -> bytes:
+        offset, length = struct.unpack(">II", value)
+        if length > self._max_blob:
+            raise TableError("blob too long")
+        return self._read(self.tail + offset, length) if length else b""
+
+
+def key_of(name: "str | bytes") -> bytes:
+    """The key of a text or of bytes: the first 8 bytes of SHA-256 over it, a text in UTF-8."""
+    return sha256(name.encode() if isinstance(name, str) else name)[:KEY_BYTES]
+
+
+def encode_table(rows: "Iterable[tuple[bytes, bytes]]", value_bytes: int, tail: bytes = b"") -> bytes:
+    """A table of (key, value) rows in any order; rows of one key stay in theirs. Raises TableError."""
+    if not 0 <= value_bytes <= _BLOCK - KEY_BYTES:
+        raise TableError("size of values")
+    # By key, then as they came: MicroPython's own sort does not keep the order of equals.
+    records = sorted([(key, index, value) for index, (key, value) in enumerate(rows)])
+    before, same = b"", 0
+    for key, _, value in records:
+        if len(key) != KEY_BYTES or len(value) != value_bytes:
+            raise TableError("row")
+        same = same + 1 if key == before else 1
+        before = key
+        if same > MAX_SAME:
+            raise TableError("too many rows of one key")
+    parts = [_MAGIC, struct.pack(">HHI", value_bytes, 0, len(records))]
+    for key, _, value in records:
+        parts.append(key)
+        parts.append(value)
+    parts.append(tail)
+    return b"".join(parts)
+
+
+def encode_book(rows: "Iterable[tuple[bytes, bytes]]") -> bytes:
+    """A book of (key, blob) rows in any order; rows of one key stay in theirs. Raises TableError."""
+    entries = []
+    blobs = []
+    offset = 0
+    for key, blob in rows:
+        entries.append((key, struct.pack(">II", offset, len(blob))))
+        blobs.append(blob)
+        offset += len(blob)
+    return encode_table(entries, _BOOK_VALUE, b"".join(blobs))
