@@ -1,4 +1,6 @@
-"""The record of one person decided, and the hash chain over records (docs/formats.md)."""
+"""What the journal keeps, and the hash chain over it (docs/formats.md): a decision record tells of one person
+decided, an event record of something else that happened to the handheld.
+"""
 
 from firmware.core import cbor, shape
 from firmware.core.errors import CoreError
@@ -26,6 +28,11 @@ TEMPERATURE = 15
 MASK = 16
 CHECKER = 17
 CONFIRMED = 18
+ROLE = 19
+MANUAL = 20
+#: Present in an event record only.
+EVENT = 21
+DETAIL = 22
 
 CLOCK_TRUSTED = 0
 CLOCK_NOT_TRUSTED = 1
@@ -37,14 +44,29 @@ MASK_WORN = 1
 MASK_NOT_WORN = 2
 CONFIRMED_ID_EQUAL = 1
 CONFIRMED_ID_DIFFERS = 2
+#: The kind where nobody asked for a code or nobody had one: a boarding by key, a manual entry.
+KIND_NO_CODE = 4
+#: Why somebody was entered by hand.
+MANUAL_NO_PHONE = 1
+MANUAL_UNREADABLE = 2
+MANUAL_OTHER = 3
+#: What an event record tells of.
+EVENT_SCENE = 1
+EVENT_FORCED_OUT = 2
+EVENT_PACK = 3
+EVENT_CLOCK = 4
+EVENT_PRESENCE_RESET = 5
 
 _REQUIRED = (SEQ, TIME, CLOCK, DEVICE, PLACE, SCENE, DIRECTION, KIND, VERDICT, REASONS, MASK)
-_OPTIONAL = (SUB, PARTY, CTI, COLOUR, TEMPERATURE, CHECKER, CONFIRMED)
-_CHOICES = {CLOCK: 2, DIRECTION: 3, KIND: 4, COLOUR: 4, VERDICT: 3, MASK: 3}
-_TEXT_LIMITS = {DEVICE: 32, PLACE: 96, SCENE: 32, CHECKER: 48}
-# Reasons are small numbers; a record tells of one person, so there are few.
+_OPTIONAL = (SUB, PARTY, CTI, COLOUR, TEMPERATURE, CHECKER, CONFIRMED, ROLE, MANUAL)
+_EVENT_REQUIRED = (SEQ, TIME, CLOCK, DEVICE, PLACE, SCENE, EVENT)
+_EVENT_OPTIONAL = (SUB, DIRECTION, DETAIL)
+#: Fields that are one of so many numbers from 0 on, and fields that are texts of so many bytes.
+_CHOICES = ((CLOCK, 2), (DIRECTION, 3), (KIND, 5), (COLOUR, 4), (VERDICT, 3), (MASK, 3), (ROLE, 4))
+_TEXT_LIMITS = ((DEVICE, 32), (PLACE, 96), (SCENE, 32), (CHECKER, 48), (DETAIL, 96))
+# Reasons are built in or brought by signed rules; a record tells of one person, so there are few.
 _MAX_REASONS = 24
-_MAX_REASON = 255
+_MAX_REASON = 3999
 
 
 class RecordError(CoreError):
@@ -66,11 +88,14 @@ def decode(data: bytes) -> dict[int, object]:
     if len(data) > MAX_BYTES:
         raise RecordError("too long")
     try:
-        fields = shape.mapping(cbor.loads(data, 2, 128), _REQUIRED, _OPTIONAL)
-        _check(fields)
+        fields = cbor.loads(data, 2, 128)
+        if isinstance(fields, dict) and EVENT in fields:
+            _check(shape.mapping(fields, _EVENT_REQUIRED, _EVENT_OPTIONAL))
+        else:
+            _check(shape.mapping(fields, _REQUIRED, _OPTIONAL))
     except (cbor.CborError, shape.ShapeError) as e:
         raise RecordError(str(e)) from None
-    return fields
+    return fields  # type: ignore[return-value]
 
 
 def chain(previous: bytes, record: bytes) -> bytes:
@@ -80,17 +105,21 @@ def chain(previous: bytes, record: bytes) -> bytes:
 
 def _check(fields: dict[int, object]) -> None:
     """Raise ShapeError unless each field is of its form."""
-    if shape.uint(fields[SEQ], 0xFFFFFFFF) == 0:
-        raise shape.ShapeError("sequence")
+    _above_zero(fields[SEQ], 0xFFFFFFFF)
     shape.unix(fields[TIME])
-    for key, count in _CHOICES.items():
+    for key, count in _CHOICES:
         if key in fields:
             shape.choice(fields[key], count)
-    for key, limit in _TEXT_LIMITS.items():
+    for key, limit in _TEXT_LIMITS:
         if key in fields:
             shape.text(fields[key], limit)
-    for reason in shape.array(fields[REASONS], 0, _MAX_REASONS):
-        shape.uint(reason, _MAX_REASON)
+    if EVENT in fields:
+        _above_zero(fields[EVENT], 255)
+    else:
+        for reason in shape.array(fields[REASONS], 0, _MAX_REASONS):
+            shape.uint(reason, _MAX_REASON)
+    if MANUAL in fields:
+        _above_zero(fields[MANUAL], MANUAL_OTHER)
     if SUB in fields:
         shape.octets(fields[SUB], 16)
     if CTI in fields:
@@ -104,3 +133,9 @@ def _check(fields: dict[int, object]) -> None:
     if CONFIRMED in fields:
         for number in shape.array(fields[CONFIRMED], 1, 8):
             shape.uint(number, 255)
+
+
+def _above_zero(value: object, limit: int) -> None:
+    """Raise ShapeError unless it is a number from 1 on."""
+    if shape.uint(value, limit) == 0:
+        raise shape.ShapeError("number from 1 on")

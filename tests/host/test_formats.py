@@ -231,6 +231,8 @@ FULL_RECORD = {
     record.TEMPERATURE: [3460, -210, 3650],
     record.CHECKER: "李四",
     record.CONFIRMED: [record.CONFIRMED_ID_EQUAL],
+    record.ROLE: 2,
+    record.MANUAL: 1,
 }
 
 
@@ -250,16 +252,19 @@ def test_records(fields):
         {record.DIRECTION: 3},
         {record.SUB: bytes(8)},
         {record.PARTY: [1, 2]},
-        {record.KIND: 4},
+        {record.KIND: 5},
         {record.CTI: bytes(33)},
         {record.COLOUR: 4},
         {record.VERDICT: 3},
         {record.REASONS: [-1]},
+        {record.REASONS: [4000]},
+        {record.ROLE: 4},
+        {record.MANUAL: 0},
         {record.TEMPERATURE: [1, 2]},
         {record.TEMPERATURE: [1, 2, "3"]},
         {record.MASK: 3},
         {record.CONFIRMED: []},
-        {19: 0},
+        {23: 0},
     ],
     ids=str,
 )

@@ -6,7 +6,7 @@ import cbor2
 import pytest
 from test_formats import accepted, changed, valid
 
-from firmware.core import scene
+from firmware.core import record, scene
 from host_tools.authority.default_scenes import default_scenes
 
 EVENT = cbor2.loads(scene.encode_scene(next(one for one in default_scenes() if one.id == "event")))
@@ -46,3 +46,24 @@ def test_wrong_scenes(changes: dict) -> None:
     data = changed(EVENT, changes)
     assert not valid("scene", "scene", data)
     assert not accepted(scene.parse_scene, data)
+
+
+EVENT_RECORD = {1: 5, 2: 1_590_134_400, 3: 0, 4: "ym-1", 5: "图书馆", 6: "event", 21: 2}
+
+
+@pytest.mark.parametrize("more", [{}, {7: 1, 8: bytes(16), 22: "23:30"}])
+def test_event_records(more: dict) -> None:
+    data = record.encode({**EVENT_RECORD, **more})
+    assert valid("record", "event-record", data)
+    assert not valid("record", "record", data)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{1: None}, {6: None}, {7: 3}, {8: b"x"}, {13: 0}, {21: 0}, {22: "x" * 97}, {22: b"x"}],
+    ids=str,
+)
+def test_wrong_event_records(changes: dict) -> None:
+    data = changed(EVENT_RECORD, changes)
+    assert not valid("record", "event-record", data)
+    assert not accepted(record.decode, data)

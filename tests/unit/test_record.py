@@ -20,6 +20,20 @@ FULL = {
     record.MASK: record.MASK_WORN,
     record.CHECKER: "李四",
     record.CONFIRMED: [record.CONFIRMED_ID_EQUAL],
+    record.ROLE: 3,
+    record.MANUAL: record.MANUAL_UNREADABLE,
+}
+EVENT = {
+    record.SEQ: 7,
+    record.TIME: 1590134400,
+    record.CLOCK: record.CLOCK_TRUSTED,
+    record.DEVICE: "ym-000001",
+    record.PLACE: "龙岩站",
+    record.SCENE: "event",
+    record.DIRECTION: record.DIRECTION_OUT,
+    record.SUB: bytes(16),
+    record.EVENT: record.EVENT_FORCED_OUT,
+    record.DETAIL: "23:30",
 }
 SMALL = {
     key: FULL[key]
@@ -67,6 +81,37 @@ def test_round_trip():
     assert len(record.encode(FULL)) < 160
 
 
+def test_events():
+    data = record.encode(EVENT)
+    assert record.decode(data) == EVENT and data[1:3] == b"\x01\x07"
+    small = {k: v for k, v in EVENT.items() if k not in (record.DIRECTION, record.SUB, record.DETAIL)}
+    assert record.decode(record.encode(small)) == small
+    for key in small:
+        # Without the event it would be a record, and lacks its fields.
+        assert refused({k: v for k, v in small.items() if k != key}), key
+    for key, value in (
+        (record.EVENT, 0),
+        (record.EVENT, 256),
+        (record.EVENT, "1"),
+        (record.DETAIL, "x" * 97),
+        (record.DETAIL, 1),
+        (record.DIRECTION, 3),
+        (record.SUB, bytes(17)),
+        (record.CLOCK, 2),
+        (record.VERDICT, 0),
+        (record.REASONS, []),
+        (record.ROLE, 0),
+    ):
+        changed_event = dict(EVENT)
+        changed_event[key] = value
+        assert refused(changed_event), key
+
+
+def test_reasons_of_rules():
+    fields = changed(record.REASONS, [45, 1001, 3999])
+    assert record.decode(record.encode(fields)) == fields
+
+
 def test_sequence_comes_first_in_the_bytes():
     # The journal finds it there without decoding.
     assert record.encode(changed(record.SEQ, 5))[1:3] == b"\x01\x05"
@@ -87,17 +132,23 @@ def test_wrong_fields():
         (record.SUB, bytes(15)),
         (record.PARTY, [1, 2]),
         (record.PARTY, [1, -2, 3]),
-        (record.KIND, 4),
+        (record.KIND, 5),
         (record.CTI, "cti"),
         (record.COLOUR, 4),
         (record.VERDICT, 3),
         (record.REASONS, 1),
         (record.REASONS, [-1]),
+        (record.REASONS, [4000]),
         (record.REASONS, [0] * 25),
         (record.TEMPERATURE, [1, 2]),
         (record.MASK, 3),
         (record.CONFIRMED, []),
-        (19, 0),
+        (record.ROLE, 4),
+        (record.ROLE, None),
+        (record.MANUAL, 0),
+        (record.MANUAL, 4),
+        (record.DETAIL, "only events have details"),
+        (23, 0),
         ("1", 0),
     ):
         assert refused(changed(key, value)), (key, value)
