@@ -80,6 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(action=_demo)
 
+    command = commands.add_parser("scenario", help="play scenarios at the door; status 1 if anything differs")
+    command.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: all of them")
+    command.add_argument("--shots", type=Path, metavar="DIR", help="where pictures of the screen go")
+    command.set_defaults(action=_scenario)
+
     command = commands.add_parser("sim", parents=[common], help="the simulated handheld alone")
     command.add_argument("--port", type=_port, default=DEFAULT_PORT_BASE + HANDHELD_PORT)
     command.add_argument("--authority", default=f"http://{HOST}:{DEFAULT_PORT_BASE + AUTHORITY_PORT}")
@@ -152,6 +157,13 @@ def _run(options: argparse.Namespace) -> int:
 
 def _demo(options: argparse.Namespace) -> int:
     return demo.demo(State(options.state))
+
+
+def _scenario(options: argparse.Namespace) -> int:
+    argv = [sys.executable, "-m", "simulator.play", *(str(path.resolve()) for path in options.files)]
+    if options.shots:
+        argv += ["--shots", str(options.shots.resolve())]
+    return subprocess.run(argv, cwd=ROOT).returncode
 
 
 def _sim(options: argparse.Namespace) -> int:

@@ -112,7 +112,10 @@ def _words(line: str, where: str) -> list[str]:
     if len(line) > MAX_LINE:
         raise ScenarioError(f"{where}: longer than {MAX_LINE} characters")
     try:
-        return shlex.split(line, comments=True)
+        reader = shlex.shlex(line, posix=True)
+        reader.whitespace_split = True
+        reader.quotes = '"'  # an apostrophe is one
+        return list(reader)
     except ValueError as e:
         raise ScenarioError(f"{where}: {e}") from e
 
