@@ -47,7 +47,7 @@ class Authority:
     def __init__(self, state: State, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self.keys = Keys(state.authority, self.now_unix())
-        self.foreign = ForeignIssuer(state.authority / "foreign")
+        self.foreign = ForeignIssuer(state.authority / "foreign", self.keys.passphrases)
         self.town: Town = build()
         self.desk = Desk(self.keys, self.foreign)
         self.trust = TrustBook(state.authority / "trust", self.keys)

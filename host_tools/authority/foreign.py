@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 
 from firmware.core import base45, cbor, cose
 from host_tools import pki
+from host_tools.authority.locked_key import Passphrases, load_or_create_key
 from host_tools.files import create_private, read_limited
 
 COUNTRY = "XX"
@@ -28,8 +29,8 @@ ISS, EXP, IAT, HCERT = 1, 4, 6, -260
 class ForeignIssuer:
     """Key and certificate in one folder, made on first use; `yima trust add` takes `certificate_file`."""
 
-    def __init__(self, folder: Path) -> None:
-        self._key = pki.load_or_create_key(folder / "issuer.key")
+    def __init__(self, folder: Path, passphrases: Passphrases) -> None:
+        self._key = load_or_create_key(folder / "issuer.key", passphrases)
         self.certificate_file = folder / "issuer.pem"
         if not self.certificate_file.exists():
             made = pki.self_signed(self._key, NAME, COUNTRY, CERTIFICATE_DAYS)

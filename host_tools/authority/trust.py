@@ -20,7 +20,7 @@ from firmware.core import cose
 from firmware.core.errors import CoreError
 from firmware.core.trust import MAX_KEYS, IssuerKey, TrustList, encode_trust
 from host_tools import pki
-from host_tools.authority.keys import KIND_EU, Keys
+from host_tools.authority.keys import KIND_EU, ROLES, Keys
 from host_tools.files import locked, read_limited, write_private
 from host_tools.trustlist import TrustTrouble, open_list
 
@@ -58,7 +58,7 @@ class TrustBook:
     def current(self, now_unix: int) -> bytes:
         """The signed list as it stands, signed anew where that is due. Raises TrustTrouble."""
         with locked(self._folder):
-            entries = self._entries()
+            entries = self._entries(now_unix)
             content = (
                 hashlib.sha256(repr([_fields(entry) for entry in entries]).encode()).hexdigest().encode()
             )
@@ -91,7 +91,7 @@ class TrustBook:
         certificates = load_certificates(path)
         added = []
         with locked(self._folder):
-            total = len(self._keys.trusted) + len(self._certificates())
+            total = len(self._certificates())
             # All are looked at before the first is kept: a file goes in whole or not at all.
             for certificate, entry in [(c, issuer_key(c)) for c in certificates]:
                 der = certificate.public_bytes(serialization.Encoding.DER)
@@ -109,18 +109,19 @@ class TrustBook:
         """The current list, parsed. Raises TrustTrouble."""
         return open_list(self.current(now_unix), self._keys.root_public)
 
-    def _entries(self) -> list[IssuerKey]:
+    def _entries(self, now_unix: int) -> list[IssuerKey]:
         own = [
             IssuerKey(
-                issuer.kid,
+                entry.kid,
                 cose.ES256,
-                issuer.public,
-                issuer.name,
-                issuer.not_before_unix,
-                issuer.not_after_unix,
-                list(issuer.kinds),
+                entry.key,
+                ROLES[entry.label].name,
+                entry.not_before_unix,
+                entry.not_after_unix,
+                list(ROLES[entry.label].kinds),
             )
-            for issuer in self._keys.trusted
+            for entry in self._keys.trusted(now_unix)
+            if entry.label != "place"
         ]
         return own + [issuer_key(certificate) for certificate in self._certificates()]
 
