@@ -1,12 +1,14 @@
-"""Scenes against the CDDL that docs/formats.md prints, and against the reader of the handheld."""
+"""Scenes, place codes and events against the CDDL that docs/formats.md prints, and against the reader of the handheld."""
 
 from __future__ import annotations
 
 import cbor2
 import pytest
-from test_formats import accepted, changed, valid
+from issuing import ISSUER, NAME, NOW
+from test_formats import accepted, changed, valid, valid_cose
 
-from firmware.core import record, scene
+from firmware.core import base45, record, scene
+from firmware.core.place import PlaceCode, encode_place
 from host_tools.authority.default_scenes import default_scenes
 
 EVENT = cbor2.loads(scene.encode_scene(next(one for one in default_scenes() if one.id == "event")))
@@ -67,3 +69,10 @@ def test_wrong_event_records(changes: dict) -> None:
     data = changed(EVENT_RECORD, changes)
     assert not valid("record", "event-record", data)
     assert not accepted(record.decode, data)
+
+
+def test_place_codes() -> None:
+    place = PlaceCode(NAME, "图书馆 南门", "registered_venue", NOW, NOW + 86_400, bytes(8))
+    data = base45.decode(encode_place(place, ISSUER.kid, ISSUER.sign)[4:])
+    assert valid_cose("place", "place-code", "place-header", "place-claims", data)
+    assert valid("place", "place-sign1", data[1:])
