@@ -313,14 +313,14 @@ def head(major: int, argument: int) -> bytes:
     raise CborError("integer")
 
 
-def dumps(obj: object) -> bytes:
+def dumps(obj: object, max_depth: int = MAX_DEPTH + 8) -> bytes:
     """`obj` in the core deterministic encoding (RFC 8949 section 4.2.1); raises CborError.
 
     For None, bool, int up to 64 bits, str, bytes-like, list, tuple, dict and Tag. Floats are refused: no
     format of Yima has one, and their shortest form would differ between the interpreters.
     """
     parts: list[bytes] = []
-    _write(obj, parts, MAX_DEPTH + 8)
+    _write(obj, parts, max_depth)
     return b"".join(parts)
 
 

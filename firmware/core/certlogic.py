@@ -1,0 +1,375 @@
+"""CertLogic 1.3.3: the value of an expression over JSON-like data, for rules that must not be trusted to end.
+
+Logic is CBOR as `encode` makes it, and is evaluated in place: no tree of objects is built, a branch not taken
+is stepped over. An explicit stack of frames stands in for recursion, for the ESP32's stack holds some fifty
+calls only. Values are None, bool, int, str, list, dict with text keys, and DateTime; floats may stand in data
+but are neither truthy nor falsy and fit no operation.
+
+Truthy are True, integers but 0, and texts, arrays and objects that are not empty; falsy are False, None, 0
+and what is empty. All else is neither, which `if`, `and` and `!` refuse.
+"""
+
+from firmware.core import cbor
+from firmware.core import certlogic_dates as dates
+from firmware.core.certlogic_dates import DateTime
+from firmware.core.certlogic_read import CertLogicError, Packed, Reader, text_of
+from firmware.core.certlogic_values import contains, hold, same, truth
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Operations and arrays inside each other.
+MAX_DEPTH = 32
+#: Items of logic read, stepped over, or of data searched: some tenths of a second on the handheld.
+MAX_STEPS = 20000
+MAX_LOGIC_BYTES = 16384
+#: The largest integer of which JSON's readers agree (RFC 8259 section 6).
+MAX_INT = 0x1FFFFFFFFFFFFF
+
+# The operations, and how few and many operands each takes. Their order is that of the numbers below.
+_NAMES = (
+    b"if",
+    b"and",
+    b"reduce",
+    b"plusTime",
+    b"extractFromUVCI",
+    b"===",
+    b"in",
+    b"+",
+    b"!",
+    b"dccDateOfBirth",
+    b">",
+    b"<",
+    b">=",
+    b"<=",
+    b"after",
+    b"before",
+    b"not-before",
+    b"not-after",
+)
+_FEWEST = b"\x03\x02\x03\x03\x02\x02\x02\x02\x01\x01\x02\x02\x02\x02\x02\x02\x02\x02"
+_MOST = b"\x03\xff\x03\x03\x02\x02\x02\x02\x01\x01\x03\x03\x03\x03\x03\x03\x03\x03"
+_IF, _AND, _REDUCE, _PLUS_TIME, _EXTRACT, _SAME, _IN, _PLUS, _NOT, _BIRTH, _ABOVE = range(11)
+_AFTER = 14
+_ARRAY = 99
+
+
+def evaluate(rule: object, data: object, max_depth: int = MAX_DEPTH, max_steps: int = MAX_STEPS) -> object:
+    """The value of a rule given as JSON objects; raises CertLogicError.
+
+    A result that is an array or object is held to the limits as well, so that whoever prints it ends.
+    """
+    value = run(encode(rule, max_depth), data, max_depth, max_steps)
+    hold(value, max_depth, max_steps)
+    return value
+
+
+def run(
+    logic: bytes,
+    data: object,
+    max_depth: int = MAX_DEPTH,
+    max_steps: int = MAX_STEPS,
+    trace: "Callable[[int, int, object], None] | None" = None,
+) -> object:
+    """The value of logic in CBOR; raises CertLogicError.
+
+    `trace` is told of every expression evaluated, inner ones first: where in `logic` it begins and ends, and
+    its value.
+    """
+    machine = _Machine(logic, 0, max_steps)
+    value = machine.value(data, max_depth, trace)
+    if machine.at != len(logic):
+        raise CertLogicError("trailing bytes")
+    return value
+
+
+def encode(rule: object, max_depth: int = MAX_DEPTH) -> bytes:
+    """The CBOR of a rule given as JSON objects; raises CertLogicError where it is over a limit."""
+    try:
+        # An operation is a map with an array in it.
+        logic = cbor.dumps(rule, 2 * max_depth + 2)
+    except cbor.CborError as e:
+        raise CertLogicError(str(e)) from None
+    if len(logic) > MAX_LOGIC_BYTES:
+        raise CertLogicError("too long")
+    return logic
+
+
+class _Frame:
+    """An operation under way: its operands so far, how many are to come, and the data they see.
+
+    A reduce keeps its place too: what it walks, how far it is, and where its lambda and its end lie.
+    """
+
+    __slots__ = ("data", "done", "end", "got", "lambda_at", "left", "op", "start", "walked")
+
+    def __init__(self, op: int, left: int, data: object, start: int) -> None:
+        self.op = op
+        self.left = left
+        self.data = data
+        self.start = start
+        self.got: list[object] = []
+        self.walked: object = None
+        self.done = -2
+        self.lambda_at = 0
+        self.end = 0
+
+
+class _Machine(Reader):
+    """A reader of logic with the values that come of it."""
+
+    __slots__ = ("data_now", "result")
+
+    def value(
+        self, data: object, max_depth: int, trace: "Callable[[int, int, object], None] | None"
+    ) -> object:
+        """The value of the expression at `at`."""
+        frames: list[_Frame] = []
+        self.data_now = data
+        while True:
+            start = self.at
+            frame = self.enter(start)
+            if frame is not None:
+                if len(frames) >= max_depth:
+                    raise CertLogicError("too deep")
+                frames.append(frame)
+                continue
+            # A value: hand it to the operation around it, and on as long as that completes another.
+            while True:
+                if trace is not None:
+                    trace(start, self.at, self.result)
+                if not frames:
+                    return self.result
+                frame = frames[-1]
+                self.data_now = frame.data
+                if not self.take(frame, self.result):
+                    break
+                start = frame.start
+                frames.pop()
+
+    def enter(self, start: int) -> _Frame | None:
+        """Begin the next expression: a frame that waits for operands, or None with the value in `result`."""
+        first = self.head()
+        if 0xA0 <= first < 0xC0:
+            return self.operation(start)
+        if 0x60 <= first < 0x80:
+            self.result: object = self.text()
+        elif 0x80 <= first < 0xA0:
+            if self.argument:
+                return _Frame(_ARRAY, self.argument, self.data_now, start)
+            self.result = []
+        elif first < 0x40:
+            if self.argument > MAX_INT:
+                raise CertLogicError("integer")
+            self.result = self.argument if first < 0x20 else -1 - self.argument
+        elif first == 0xF4 or first == 0xF5:
+            self.result = first == 0xF5
+        else:
+            raise CertLogicError("not an expression")
+        return None
+
+    def operation(self, start: int) -> _Frame | None:
+        """Begin the operation whose map's head was just read."""
+        if self.argument != 1 or not 0x60 <= self.head() < 0x80:
+            raise CertLogicError("one operation expected")
+        name = self.raw()
+        if name == b"var":
+            if not 0x60 <= self.head() < 0x80:
+                raise CertLogicError("path expected")
+            self.result = self.drill(self.raw())
+            return None
+        if name not in _NAMES:
+            raise CertLogicError("unknown operation")
+        op = _NAMES.index(name)
+        count = self.count()
+        if count < _FEWEST[op] or (count > _MOST[op] and op != _AND):
+            raise CertLogicError("number of operands")
+        return _Frame(op, count, self.data_now, start)
+
+    def drill(self, path: bytes) -> object:
+        """What lies at a path in the data, None where nothing does."""
+        value = self.data_now
+        if not path:
+            return value
+        for fragment in path.split(b"."):
+            self.spend(1)
+            kind = type(value)
+            if kind is dict:
+                value = value.get(text_of(fragment))  # type: ignore[attr-defined]
+            elif kind is list:
+                index = _index(fragment)
+                value = value[index] if 0 <= index < len(value) else None  # type: ignore[arg-type,index]
+            elif kind is Packed:
+                if value.is_map:  # type: ignore[attr-defined]
+                    value = value.find(text_of(fragment), self)  # type: ignore[attr-defined]
+                else:
+                    value = value.element(_index(fragment), self)  # type: ignore[attr-defined]
+            else:
+                return None
+        return value
+
+    def take(self, frame: _Frame, value: object) -> bool:
+        """Give an operation its next operand: True if that was the last and the outcome is in `result`."""
+        op = frame.op
+        frame.left -= 1
+        if op == _IF:
+            return self.take_if(frame, value)
+        if op == _AND:
+            if truth(value) is None:
+                raise CertLogicError("neither true nor false")
+            if not truth(value):
+                self.pass_over(frame.left)
+                frame.left = 0
+            return frame.left == 0
+        if op == _REDUCE:
+            return self.take_reduce(frame, value)
+        if op == _PLUS_TIME:
+            self.result = self.plus_time(value)
+            return True
+        if op == _EXTRACT:
+            self.result = self.extract(value)
+            return True
+        got = frame.got
+        got.append(value)
+        if frame.left:
+            return False
+        self.result = got if op == _ARRAY else self.apply(op, got)
+        return True
+
+    def take_if(self, frame: _Frame, value: object) -> bool:
+        """The guard of an `if`, then the value of the branch that it chose."""
+        if frame.left == 2:
+            chosen = truth(value)
+            if chosen is None:
+                raise CertLogicError("neither true nor false")
+            if not chosen:
+                self.pass_over(1)
+                frame.left = 1
+            return False
+        # What is left is the branch not taken, if that is the last.
+        self.pass_over(frame.left)
+        return True
+
+    def take_reduce(self, frame: _Frame, value: object) -> bool:
+        """The array of a `reduce`, its initial value, then what came of its lambda, element by element."""
+        if frame.done == -2:
+            if (
+                value is not None
+                and type(value) is not list
+                and not (type(value) is Packed and not value.is_map)
+            ):
+                raise CertLogicError("array expected")
+            frame.walked = value
+            frame.lambda_at = self.at
+            self.pass_over(1)
+            frame.done = -1
+            return False
+        if frame.done == -1:
+            frame.end = self.at
+        frame.done += 1
+        walked = frame.walked
+        current: object = None
+        if type(walked) is Packed:
+            over = frame.done >= walked.count
+            if not over:
+                current = walked.element(frame.done, self)
+        else:
+            over = walked is None or frame.done >= len(walked)  # type: ignore[arg-type]
+            if not over:
+                current = walked[frame.done]  # type: ignore[index]
+        if over:
+            self.at = frame.end
+            self.result = value
+            return True
+        self.at = frame.lambda_at
+        self.data_now = {"accumulator": value, "current": current, "data": frame.data}
+        return False
+
+    def integer(self) -> int:
+        """A literal integer."""
+        first = self.head()
+        if first >= 0x40 or self.argument > MAX_INT:
+            raise CertLogicError("integer expected")
+        return self.argument if first < 0x20 else -1 - self.argument
+
+    def plus_time(self, value: object) -> DateTime:
+        """The moment that an operand names, moved by the amount and unit that follow."""
+        amount = self.integer()
+        if not 0x60 <= self.head() < 0x80:
+            raise CertLogicError("unit expected")
+        unit = self.text()
+        if type(value) is not str:
+            raise CertLogicError("date expected")
+        ms = dates.parse(value.encode())
+        if ms is not None:
+            ms = dates.plus(ms, amount, unit)
+        if ms is None:
+            raise CertLogicError("date or unit")
+        return DateTime(ms)
+
+    def extract(self, value: object) -> str | None:
+        """The fragment of a certificate's identifier with the index that follows, None if there is none."""
+        index = self.integer()
+        if value is None:
+            return None
+        if type(value) is not str:
+            raise CertLogicError("identifier expected")
+        raw = value.encode().replace(b"/", b":").replace(b"#", b":")
+        if value.startswith("URN:UVCI:"):
+            raw = raw[9:]
+        fragments = raw.split(b":")
+        self.spend(len(fragments))
+        return text_of(fragments[index]) if 0 <= index < len(fragments) else None
+
+    def apply(self, op: int, got: list[object]) -> object:
+        """The outcome of an operation that has all its operands."""
+        if op == _SAME:
+            return same(got[0], got[1], self)
+        if op == _IN:
+            return contains(got[1], got[0], self)
+        if op == _NOT:
+            negated = truth(got[0])
+            if negated is None:
+                raise CertLogicError("neither true nor false")
+            return not negated
+        if op == _BIRTH:
+            days = dates.parse_date(got[0].encode()) if type(got[0]) is str else None
+            if days is None:
+                raise CertLogicError("date expected")
+            return DateTime(days * dates.DAY_MS)
+        numbers = [_number(value, op) for value in got]
+        if op == _PLUS:
+            total = numbers[0] + numbers[1]
+            if not -MAX_INT <= total <= MAX_INT:
+                raise CertLogicError("integer")
+            return total
+        # Four of each kind, in the same order.
+        op = (op - _ABOVE) % 4
+        for i in range(len(numbers) - 1):
+            left, right = numbers[i], numbers[i + 1]
+            if op == 0:
+                holds = left > right
+            elif op == 1:
+                holds = left < right
+            elif op == 2:
+                holds = left >= right
+            else:
+                holds = left <= right
+            if not holds:
+                return False
+        return True
+
+
+def _index(fragment: bytes) -> int:
+    """The array index that a fragment of a path is, -1 if it is none."""
+    return int(fragment) if fragment.isdigit() and len(fragment) < 9 else -1
+
+
+def _number(value: object, op: int) -> int:
+    """What an operation compares or adds: an integer, or a date-time's milliseconds."""
+    if op < _AFTER and type(value) is int:
+        return value
+    if op >= _AFTER and type(value) is DateTime:
+        return value.ms
+    raise CertLogicError("operand")
