@@ -1,6 +1,7 @@
-"""The authority's web face: the town, its wallets, and the trust list for fleet servers.
+"""The authority's web face: the town, wallets, what fleet servers fetch; intakes and office join in.
 
-Everything is for reading; nothing can be changed through it. All people are invented.
+The town and its wallets are open to everybody, for all of it is invented; wallets of registered persons have
+addresses that nobody guesses.
 """
 
 from __future__ import annotations
@@ -8,18 +9,23 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import FastAPI, HTTPException, Query, Response
+from fastapi import Path as PathParameter
 from fastapi.responses import HTMLResponse
 
 from host_tools.authority import pictures
+from host_tools.authority.fields import PeopleTrouble
 from host_tools.authority.foreign import ForeignIssuer
 from host_tools.authority.issue import Desk, Shown
 from host_tools.authority.keys import Keys
-from host_tools.authority.town import Medium, Person, Town, Trick, build
-from host_tools.authority.trust import TrustBook
+from host_tools.authority.packs import PackBook, UnknownRoot
+from host_tools.authority.people import People, Townspeople
+from host_tools.authority.town import Medium, Person, Trick
+from host_tools.authority.trust import Certificates, TrustBook
 from host_tools.state import State
 from host_tools.web import Pages, create_app
 
@@ -42,15 +48,18 @@ MediumName = Annotated[str | None, Query(pattern="^(live|paper)$")]
 
 
 class Authority:
-    """Keys, town, desk and trust book of one state folder."""
+    """Keys, register, town, desk and trust book of one state folder."""
 
     def __init__(self, state: State, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self.keys = Keys(state.authority, self.now_unix())
         self.foreign = ForeignIssuer(state.authority / "foreign", self.keys.passphrases)
-        self.town: Town = build()
+        self.people = People(state.authority, self.now_unix())
+        self.town = Townspeople(self.people)
         self.desk = Desk(self.keys, self.foreign)
-        self.trust = TrustBook(state.authority / "trust", self.keys)
+        self.certificates = Certificates(state.authority / "trust")
+        self.packs = PackBook(state.authority / "pack", self.keys, self.certificates)
+        self.trust = TrustBook(state.authority / "trust", self.keys, self.certificates)
 
     def now_unix(self) -> int:
         """The time, whole seconds."""
@@ -67,11 +76,15 @@ def make_app(authority: Authority) -> FastAPI:
     app = create_app("Yima authority", static=PAGES / "static")
     pages = Pages(PAGES)
 
-    def find(person_id: str) -> Person:
-        person = authority.town.find(person_id)
-        if person is None:
-            raise HTTPException(404, "nobody of this name lives in the town")
-        return person
+    def find(wallet: str) -> Person:
+        """The holder of a wallet, its address for an id. Raises 404, or 403 while the code is withheld."""
+        row = authority.people.of_wallet(wallet)
+        if row is None:
+            raise HTTPException(404, "nobody has this wallet")
+        try:
+            return replace(authority.people.holder(row.id), id=wallet)
+        except PeopleTrouble as e:
+            raise HTTPException(403, str(e)) from e
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     def town_page() -> HTMLResponse:
@@ -85,7 +98,7 @@ def make_app(authority: Authority) -> FastAPI:
             "wallet.html",
             person=summary(person),
             title=_title(person),
-            test=_test_words(person),
+            test=_test_words(person, authority.now_unix()),
             code=_code(authority.show(person, medium), picture=False),
             medium=medium,
         )
@@ -101,6 +114,22 @@ def make_app(authority: Authority) -> FastAPI:
     @app.get("/api/people/{person_id}/code.png")
     def code_png(person_id: str, medium: MediumName = None) -> Response:
         return Response(pictures.png(authority.show(find(person_id), medium).text), media_type="image/png")
+
+    @app.get("/pack")
+    def manifest(root: Annotated[str | None, Query(pattern="^[0-9a-f]{16}$")] = None) -> Response:
+        kid = None if root is None else bytes.fromhex(root)
+        try:
+            data = authority.packs.manifest(authority.now_unix(), kid)
+        except UnknownRoot as e:
+            raise HTTPException(404, str(e)) from e
+        return Response(data, media_type="application/cose")
+
+    @app.get("/pack/part/{digest}")
+    def part(digest: Annotated[str, PathParameter(pattern="^[0-9a-f]{64}$")]) -> Response:
+        data = authority.packs.part(bytes.fromhex(digest))
+        if data is None:
+            raise HTTPException(404, "no pack names this part")
+        return Response(data, media_type="application/octet-stream")
 
     @app.get("/trust")
     def trust() -> Response:
@@ -146,9 +175,9 @@ def _title(person: Person) -> tuple[str, str, str]:
     return TITLES[0] if person.trick is Trick.FORGED else TITLES[person.colour]
 
 
-def _test_words(person: Person) -> tuple[str, str] | None:
+def _test_words(person: Person, now_unix: int) -> tuple[str, str] | None:
     if person.test is None:
         return None
     zh, en = TEST_WORDS[person.test.result]
-    days = person.test.age_s // 86_400
+    days = max(0, now_unix - person.test.taken(now_unix)) // 86_400
     return f"{zh} {days}天前" if days else f"{zh} 今日", f"{en}, {days} d ago" if days else f"{en}, today"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from firmware.core.codes import encode_ym1
 from host_tools import pki
@@ -18,7 +18,6 @@ ZONE_OFFSET_S = 8 * 3_600
 #: A code that is issued a moment before midnight can still be shown.
 SHORTEST_LIFE_S = 300
 PRINTED_LIFE_S = 90 * DAY_S
-PRINTED_AGE_S = 3 * DAY_S
 SCREENSHOT_AGE_S = 20 * 60
 POSTER_TEXT = "https://shop.example/longyan?item=peanuts"
 
@@ -31,6 +30,7 @@ class Shown:
     medium: Medium
     issued_unix: int
     expires_unix: int
+    cti: bytes = b""
 
 
 class Desk:
@@ -50,7 +50,8 @@ class Desk:
             return Shown(text, held, now_unix, expires_unix)
         issued_unix, expires_unix = _validity(person, held, now_unix)
         issuer = self._issuer(person, held)
-        claims = _claims(person, held, issuer.name, issued_unix, expires_unix)
+        cti = secrets.token_bytes(8)
+        claims = _claims(person, held, issuer.name, issued_unix, expires_unix, cti)
         sign = pki.signer(issuer.key)
         if person.trick is Trick.FORGED:
             # The forger takes the good signature of the true code and changes the colour under it.
@@ -65,7 +66,12 @@ class Desk:
             return Shown(
                 encode_ym1(claims, issuer.kid, lambda _: signatures[0]), held, issued_unix, expires_unix
             )
-        return Shown(encode_ym1(claims, issuer.kid, sign), held, issued_unix, expires_unix)
+        return Shown(encode_ym1(claims, issuer.kid, sign), held, issued_unix, expires_unix, cti)
+
+    def paper(self, person: Person, now_unix: int) -> Shown:
+        """A paper code to print now for `person`, without any trick and as new as the ink."""
+        media = (Medium.PAPER,)
+        return self.show(replace(person, media=media, trick=Trick.NONE, paper_age_s=0), now_unix)
 
     def _issuer(self, person: Person, medium: Medium) -> Issuer:
         if person.trick is Trick.NEIGHBOUR:
@@ -76,7 +82,7 @@ class Desk:
 def _validity(person: Person, medium: Medium, now_unix: int) -> tuple[int, int]:
     """From when and until when the code counts."""
     if medium is Medium.PAPER:
-        return now_unix - PRINTED_AGE_S, now_unix + PRINTED_LIFE_S
+        return now_unix - person.paper_age_s, now_unix + PRINTED_LIFE_S
     midnight = now_unix - (now_unix + ZONE_OFFSET_S) % DAY_S
     if person.trick is Trick.YESTERDAY:
         return midnight - 3_600, midnight
@@ -85,14 +91,14 @@ def _validity(person: Person, medium: Medium, now_unix: int) -> tuple[int, int]:
 
 
 def _claims(
-    person: Person, medium: Medium, issuer: str, issued_unix: int, expires_unix: int
+    person: Person, medium: Medium, issuer: str, issued_unix: int, expires_unix: int, cti: bytes
 ) -> dict[int, object]:
     return {
         1: issuer,
         2: person.sub,
         4: expires_unix,
         6: issued_unix,
-        7: secrets.token_bytes(8),
+        7: cti,
         HEALTH: _health(person, medium, issued_unix),
     }
 
@@ -117,9 +123,10 @@ def _person_fields(person: Person, issued_unix: int) -> dict[int, object]:
     if person.groups:
         fields[6] = list(person.groups)
     if person.arrival:
-        fields[8] = [person.arrival[0], issued_unix - person.arrival[1]]
+        region, age_s = person.arrival
+        fields[8] = [region, issued_unix - age_s if person.arrival_unix is None else person.arrival_unix]
     return fields
 
 
 def _test(test: Test, issued_unix: int) -> list[int]:
-    return [test.result, issued_unix - test.age_s]
+    return [test.result, test.taken(issued_unix)]

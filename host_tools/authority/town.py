@@ -16,6 +16,8 @@ DAY_S = 86_400
 GREEN, YELLOW, ORANGE, RED = range(4)
 NEGATIVE, POSITIVE, PENDING = range(3)
 SEED = 20200522
+#: A paper that somebody of the town holds up was printed this long ago.
+PRINTED_AGE_S = 3 * DAY_S
 
 FAMILY_NAMES = "陈林黄张李吴王刘郑杨赖谢邱罗温廖卢范游曾"
 GIVEN_NAMES = "建国志强秀英丽华文斌晓燕海涛雪梅伟明桂兰子涵欣怡永福春生美玲"
@@ -42,15 +44,24 @@ class Trick(enum.Enum):
 
 @dataclass(frozen=True)
 class Test:
-    """A laboratory result: `result`, taken `age_s` before now."""
+    """A laboratory result: `result`, taken `age_s` before now, or at `taken_unix` where that is known."""
 
     result: int
     age_s: int
+    taken_unix: int | None = None
+
+    def taken(self, now_unix: int) -> int:
+        """When the sample was taken, seen from `now_unix`."""
+        return now_unix - self.age_s if self.taken_unix is None else self.taken_unix
 
 
 @dataclass(frozen=True)
 class Person:
-    """Someone of the town and what the authority knows. `companions` travel on this person's code."""
+    """Someone with a code and what the authority knows. `companions` travel on this person's code.
+
+    Of the invented town, times count back from now and papers are some days old (`paper_age_s`); of people
+    who were registered, times are times (`arrival_unix`, `Test.taken_unix`) and papers are new.
+    """
 
     id: str
     note_zh: str
@@ -66,6 +77,8 @@ class Person:
     name: str = ""
     sub: bytes = b""
     id_tail: str = ""
+    arrival_unix: int | None = None
+    paper_age_s: int = PRINTED_AGE_S
 
 
 @dataclass(frozen=True)
@@ -85,9 +98,9 @@ _PHONE = (Medium.LIVE,)
 _PAPER = (Medium.PAPER,)
 #: The people without names; `build` gives them names, pseudonyms and ID numbers' tails.
 CAST = (
-    Person("teacher", "教师，两天前核酸阴性", "teacher, tested two days ago", test=_TESTED, groups=(5,)),
+    Person("teacher", "教师，两天前核酸阴性", "teacher, tested two days ago", test=_TESTED, groups=(6,)),
     Person("shopper", "普通市民，未检测", "citizen, never tested"),
-    Person("nurse", "护士，昨日核酸阴性", "nurse, tested yesterday", test=Test(NEGATIVE, DAY_S), groups=(4,)),
+    Person("nurse", "护士，昨日核酸阴性", "nurse, tested yesterday", test=Test(NEGATIVE, DAY_S), groups=(5,)),
     Person(
         "mother",
         "母亲，带外婆和孩子同行",
