@@ -234,7 +234,7 @@ def _server_revoke(options: argparse.Namespace) -> int:
 def _trust_add(options: argparse.Namespace) -> int:
     part = authority.Authority(State(options.state))
     for path in options.certificates:
-        for imported in part.trust.add(path):
+        for imported in part.certificates.add(path):
             word = "added" if imported.new else "known already"
             print(f"{imported.kid.hex()}  {imported.issuer}  {imported.algorithm}  {word}")
     print(f"trust list version {part.trust.opened(part.now_unix()).version}")

@@ -58,6 +58,15 @@ def read_limited(path: Path, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> bytes:
     return content
 
 
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """Changes whenever `path` is replaced or written to; None where there is no such file."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
 @contextlib.contextmanager
 def locked(folder: Path, name: str = ".lock") -> Iterator[None]:
     """Hold the lock file of `folder`; waits for another process that holds it."""

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from firmware.core.trust import kid_of_key
 from host_tools import pki
 from host_tools.authority.locked_key import Passphrases, find_passphrases, load_key, load_or_create_key
-from host_tools.files import FileTrouble, locked, read_limited, write_private
+from host_tools.files import FileTrouble, locked, read_limited, stamp, write_private
 
 #: The authority's name inside codes: the ISO 3166-2 code of its province keeps the picture small.
 ISSUER = "CN-FJ"
@@ -105,7 +105,7 @@ class Keys:
     def __init__(self, folder: Path, now_unix: int, passphrases: Passphrases | None = None) -> None:
         self._folder = folder
         self._ring_file = folder / RING_FILE
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[int, int, int] | None = None
         self._ring: list[Entry] = []
         self._private: dict[str, ec.EllipticCurvePrivateKey] = {}
         with locked(folder):
@@ -232,12 +232,12 @@ class Keys:
 
     def _current(self) -> list[Entry]:
         """The ring, read again where another process has changed it."""
-        if self._stamp != _stamp_of(self._ring_file):
+        if self._stamp != stamp(self._ring_file):
             self._read()
         return self._ring
 
     def _read(self) -> None:
-        self._stamp = _stamp_of(self._ring_file)
+        self._stamp = stamp(self._ring_file)
         self._ring = []
         if self._stamp is None:
             return
@@ -253,7 +253,7 @@ class Keys:
         write_private(
             self._ring_file, json.dumps([asdict(entry) for entry in self._ring], indent=1).encode() + b"\n"
         )
-        self._stamp = _stamp_of(self._ring_file)
+        self._stamp = stamp(self._ring_file)
         # Others read the root's public half from here; a crash before this line is mended at the next start.
         self._publish_root()
 
@@ -307,12 +307,3 @@ class Keys:
                 load_key(path, self._passphrases)
         if self._passphrases.obsolete:
             self._passphrases.obsolete.unlink(missing_ok=True)
-
-
-def _stamp_of(path: Path) -> tuple[int, int] | None:
-    """Changes whenever `path` is replaced; None where there is no such file."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_ino, status.st_mtime_ns

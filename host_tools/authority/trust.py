@@ -1,8 +1,4 @@
-"""The authority's trust list: its own issuers and imported certificates, signed by the root key.
-
-The signed list is a file. It is signed anew, with the next version, when its content changes or when it has
-grown old; the lock of the folder keeps `yima trust add` and a running authority apart.
-"""
+"""Certificates of foreign issuers that the authority trusts, and the trust list of those without packs."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from firmware.core import cose
 from firmware.core.errors import CoreError
-from firmware.core.trust import MAX_KEYS, IssuerKey, TrustList, encode_trust
+from firmware.core.trust import IssuerKey, TrustList, encode_trust
 from host_tools import pki
 from host_tools.authority.keys import KIND_EU, ROLES, Keys
 from host_tools.files import locked, read_limited, write_private
@@ -29,6 +25,8 @@ DAY_S = 86_400
 LIFE_S = 7 * DAY_S
 #: A list older than this is replaced, so that what handhelds hold is rarely near its end.
 RENEW_S = DAY_S // 2
+#: A key takes up to 640 bytes of the 512 KiB that a pack has for keys.
+MAX_IMPORTED = 700
 #: One certificate file; a PEM bundle of a whole country fits.
 MAX_FILE_BYTES = 262_144
 MAX_ISSUER_BYTES = 64
@@ -45,15 +43,50 @@ class Imported:
     new: bool
 
 
-class TrustBook:
-    """The trust list and what goes into it, in `folder`."""
+class Certificates:
+    """The certificates of foreign issuers that were imported into `folder`."""
 
-    def __init__(self, folder: Path, keys: Keys) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._imported = folder / "imported"
+
+    def add(self, path: Path) -> list[Imported]:
+        """Import the certificates in `path`: DER, or one or more in PEM. Raises TrustTrouble, FileTrouble."""
+        certificates = load_certificates(path)
+        added = []
+        with locked(self._folder):
+            total = len(self.files())
+            # All are looked at before the first is kept: a file goes in whole or not at all.
+            for certificate, entry in [(c, issuer_key(c)) for c in certificates]:
+                der = certificate.public_bytes(serialization.Encoding.DER)
+                target = self._imported / f"{hashlib.sha256(der).hexdigest()}.der"
+                new = not target.exists()
+                if new and total >= MAX_IMPORTED:
+                    raise TrustTrouble(f"no more than {MAX_IMPORTED} certificates can be trusted")
+                if new:
+                    write_private(target, der)
+                    total += 1
+                added.append(Imported(entry.kid, entry.issuer, _algorithm_name(entry), new))
+        return added
+
+    def files(self) -> list[Path]:
+        """The imported certificates' files."""
+        return sorted(self._imported.glob("*.der"))
+
+    def entries(self) -> list[IssuerKey]:
+        """What packs say about them."""
+        return [issuer_key(x509.load_der_x509_certificate(read_limited(path))) for path in self.files()]
+
+
+class TrustBook:
+    """The trust list of handhelds that know no packs, in `folder`."""
+
+    def __init__(self, folder: Path, keys: Keys, certificates: Certificates) -> None:
         self._folder = folder
         self._keys = keys
+        self._certificates = certificates
         self._list_file = folder / "trust.cose"
         self._content_file = folder / "trust.content"
-        self._imported = folder / "imported"
 
     def current(self, now_unix: int) -> bytes:
         """The signed list as it stands, signed anew where that is due. Raises TrustTrouble."""
@@ -86,25 +119,6 @@ class TrustBook:
             write_private(self._content_file, content)
             return data
 
-    def add(self, path: Path) -> list[Imported]:
-        """Import the certificates in `path`: DER, or one or more in PEM. Raises TrustTrouble, FileTrouble."""
-        certificates = load_certificates(path)
-        added = []
-        with locked(self._folder):
-            total = len(self._certificates())
-            # All are looked at before the first is kept: a file goes in whole or not at all.
-            for certificate, entry in [(c, issuer_key(c)) for c in certificates]:
-                der = certificate.public_bytes(serialization.Encoding.DER)
-                target = self._imported / f"{hashlib.sha256(der).hexdigest()}.der"
-                new = not target.exists()
-                if new and total >= MAX_KEYS:
-                    raise TrustTrouble(f"the trust list is full ({MAX_KEYS} keys)")
-                if new:
-                    write_private(target, der)
-                    total += 1
-                added.append(Imported(entry.kid, entry.issuer, _algorithm_name(entry), new))
-        return added
-
     def opened(self, now_unix: int) -> TrustList:
         """The current list, parsed. Raises TrustTrouble."""
         return open_list(self.current(now_unix), self._keys.root_public)
@@ -123,10 +137,7 @@ class TrustBook:
             for entry in self._keys.trusted(now_unix)
             if entry.label != "place"
         ]
-        return own + [issuer_key(certificate) for certificate in self._certificates()]
-
-    def _certificates(self) -> list[x509.Certificate]:
-        return [x509.load_der_x509_certificate(read_limited(p)) for p in sorted(self._imported.glob("*.der"))]
+        return own + self._certificates.entries()
 
 
 def load_certificates(path: Path) -> list[x509.Certificate]:

@@ -98,7 +98,7 @@ def test_live_and_printed_codes(authority):
     # It ends with the day in China.
     assert (claims[4] + 8 * 3600) % DAY_S == 0
     health = claims[HEALTH]
-    assert health == {1: 0, 2: person.name, 3: 0, 4: [0, NOW - 2 * DAY_S], 6: [5]}
+    assert health == {1: 0, 2: person.name, 3: 0, 4: [0, NOW - 2 * DAY_S], 6: [6]}
     assert len(live.text) < 300 and pictures.version(live.text) <= 10
     _, printed = opened(shown(authority, "teacher", "paper").text, authority.keys.printed.public)
     assert printed[HEALTH][3] == 1 and printed[HEALTH][9] == person.id_tail
@@ -170,9 +170,9 @@ def test_the_trust_list(authority, clock):
     # It stays as it is until it grows old or its content changes.
     assert authority.trust.current(NOW + 3600) == first
     assert trust_payload(authority.trust.current(NOW + DAY_S), root)[1] == 2
-    imported = authority.trust.add(authority.foreign.certificate_file)
+    imported = authority.certificates.add(authority.foreign.certificate_file)
     assert [(i.kid, i.issuer, i.new) for i in imported] == [(authority.foreign.kid, "XX", True)]
-    assert not authority.trust.add(authority.foreign.certificate_file)[0].new
+    assert not authority.certificates.add(authority.foreign.certificate_file)[0].new
     payload = trust_payload(authority.trust.current(NOW + DAY_S), root)
     assert payload[1] == 3 and payload[4][2][1] == authority.foreign.kid and payload[4][2][7] == [3]
     # A clock that was set back does not bring an old version back.
@@ -239,7 +239,7 @@ def test_all_or_nothing_of_a_bundle(authority, tmp_path):
     bundle.write_bytes(b"".join(c.public_bytes(serialization.Encoding.PEM) for c in (good, bad)))
     before = authority.trust.current(NOW)
     with pytest.raises(TrustTrouble):
-        authority.trust.add(bundle)
+        authority.certificates.add(bundle)
     assert authority.trust.current(NOW) == before
 
 
@@ -297,5 +297,6 @@ def test_two_processes_agree_on_a_key(tmp_path):
     assert pki.public_bytes(pki.load_or_create_key(tmp_path / "a.key").public_key()) == pki.public_bytes(
         first.public_key()
     )
-    book = TrustBook(tmp_path, Authority(State(tmp_path), lambda: NOW).keys)
+    made = Authority(State(tmp_path), lambda: NOW)
+    book = TrustBook(tmp_path, made.keys, made.certificates)
     assert book.current(NOW) == book.current(NOW)

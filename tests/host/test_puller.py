@@ -40,7 +40,7 @@ def test_newer_lists_are_kept(store, authority):
     first = authority.trust.current(NOW)
     assert pull(puller, httpx.Response(200, content=first)) and store.trust_version() == 1
     assert not pull(puller, httpx.Response(200, content=first))
-    authority.trust.add(authority.foreign.certificate_file)
+    authority.certificates.add(authority.foreign.certificate_file)
     assert pull(puller, httpx.Response(200, content=authority.trust.current(NOW)))
     assert store.trust_version() == 2
     # An old one played back changes nothing, before and after a restart.

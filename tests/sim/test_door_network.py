@@ -160,7 +160,7 @@ def test_new_issuer_reaches_a_running_handheld(door: Door) -> None:
     authority = door.fleet.authority
     turn = door.turn(door.text("visitor"))
     assert door.reasons(turn) == [["unknown_issuer"]]
-    authority.trust.add(authority.foreign.certificate_file)
+    authority.certificates.add(authority.foreign.certificate_file)
     version = authority.trust.opened(int(time.time())).version
     until(lambda: door.fleet.store.trust_version() == version, "list at the server")
     door.records(door.turn(door.text("orange")))  # an exchange brings it along

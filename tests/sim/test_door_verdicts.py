@@ -30,7 +30,7 @@ UNSUPPORTED: dict[str, bytes] = {}
 
 def import_certificates(folder: Path, authority: Authority) -> None:
     """`yima trust add` of the town's foreign issuer and of keys beyond the handheld."""
-    authority.trust.add(authority.foreign.certificate_file)
+    authority.certificates.add(authority.foreign.certificate_file)
     name = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "XX")])
     now = datetime.datetime.now(datetime.timezone.utc)
     keys = {"rsa": rsa.generate_private_key(65537, 1024), "p384": ec.generate_private_key(ec.SECP384R1())}
@@ -41,7 +41,7 @@ def import_certificates(folder: Path, authority: Authority) -> None:
         der = certificate.public_bytes(serialization.Encoding.DER)
         UNSUPPORTED[kind] = hashlib.sha256(der).digest()[:8]
         (folder / f"{kind}.der").write_bytes(der)
-        authority.trust.add(folder / f"{kind}.der")
+        authority.certificates.add(folder / f"{kind}.der")
 
 
 @pytest.fixture(scope="module")

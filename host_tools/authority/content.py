@@ -1,0 +1,91 @@
+"""What the authority puts into packs besides keys and revocations: scenes, rules, value sets, texts, roster.
+
+Scenes and rules are those of the notice unless the folder says otherwise; the roster and the sealing key are
+what was brought here by `yima pack roster` and `yima pack sealing-key`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from firmware.core import pack, scene, table
+from firmware.core.trust import kid_of_key
+from host_tools.authority.default_scenes import default_scenes
+from host_tools.files import FileTrouble, read_limited, write_private
+
+ROLES = {"staff": pack.STAFF, "new": pack.NEW, "returning": pack.RETURNING}
+ROSTER_FILE = "roster.csv"
+SEALING_FILE = "sealing.pub"
+ROSTER_LIMIT_BYTES = 4 * 1_048_576
+SUB_BYTES = 16
+
+
+def scenes_part() -> bytes:
+    """The book of scenes."""
+    return table.encode_book((table.key_of(one.id), scene.encode_scene(one)) for one in default_scenes())
+
+
+def rules_parts() -> dict[int, bytes | None]:
+    """Rules, value sets and texts."""
+    return {}
+
+
+def roster_part(folder: Path) -> bytes | None:
+    """The roster, None where the unit has none."""
+    path = folder / ROSTER_FILE
+    if not path.exists():
+        return None
+    people = read_roster(read_limited(path, ROSTER_LIMIT_BYTES), str(path))
+    return table.encode_table(((table.key_of(sub), bytes((role,))) for sub, (role, _) in people.items()), 1)
+
+
+def sealing_part(folder: Path) -> bytes | None:
+    """The key x‖y and the kid that journals are sealed for, None where there is none yet."""
+    path = folder / SEALING_FILE
+    if not path.exists():
+        return None
+    key = parse_public_key(read_limited(path, 1_024), path)
+    return key + kid_of_key(key)
+
+
+def keep_roster(folder: Path, content: bytes, name: str) -> int:
+    """Take a CSV file as the roster in place of the last one; how many people it has. Raises FileTrouble."""
+    people = read_roster(content, name)
+    if len(people) * 9 > pack.limit_of(pack.ROSTER) - table.HEADER_BYTES:
+        raise FileTrouble(f"{name}: more people than a pack has room for")
+    write_private(folder / ROSTER_FILE, content)
+    return len(people)
+
+
+def read_roster(content: bytes, name: str) -> dict[bytes, tuple[int, str]]:
+    """Role and name by pseudonym, from CSV with a head line ``sub,role`` and perhaps ``name``.
+
+    `sub` has 32 hex digits, `role` is staff, new or returning. Raises FileTrouble that tells the line, never
+    what stands in it: rosters are personal data.
+    """
+    people: dict[bytes, tuple[int, str]] = {}
+    try:
+        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True)
+        if not {"sub", "role"} <= set(rows.fieldnames or ()):
+            raise FileTrouble(f"{name}: the first line must name the columns sub and role")
+        for row in rows:
+            sub, role = bytes.fromhex(row["sub"] or ""), ROLES.get((row["role"] or "").strip())
+            if len(sub) != SUB_BYTES or role is None:
+                raise FileTrouble(f"{name}: line {rows.line_num} is not a pseudonym and a role")
+            people[sub] = role, (row.get("name") or "")[:48]
+    except (ValueError, csv.Error):
+        raise FileTrouble(f"{name}: not a roster in CSV") from None
+    return people
+
+
+def parse_public_key(content: bytes, path: Path) -> bytes:
+    """A key x‖y from 128 hex digits. Raises FileTrouble."""
+    try:
+        key = bytes.fromhex(content.decode("ascii"))
+    except ValueError as e:
+        raise FileTrouble(f"{path}: not a key in hex digits") from e
+    if len(key) != 64:
+        raise FileTrouble(f"{path}: a key has 128 hex digits")
+    return key
