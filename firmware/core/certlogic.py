@@ -12,7 +12,7 @@ and what is empty. All else is neither, which `if`, `and` and `!` refuse.
 from firmware.core import cbor
 from firmware.core import certlogic_dates as dates
 from firmware.core.certlogic_dates import DateTime
-from firmware.core.certlogic_read import CertLogicError, Packed, Reader, text_of
+from firmware.core.certlogic_read import CertLogicError, Packed, Reader, Source, text_of
 from firmware.core.certlogic_values import contains, hold, same, truth
 
 TYPE_CHECKING = False
@@ -77,11 +77,7 @@ def run(
     `trace` is told of every expression evaluated, inner ones first: where in `logic` it begins and ends, and
     its value.
     """
-    machine = _Machine(logic, 0, max_steps)
-    value = machine.value(data, max_depth, trace)
-    if machine.at != len(logic):
-        raise CertLogicError("trailing bytes")
-    return value
+    return Machine(logic, 0, max_steps).whole(data, max_depth, trace)
 
 
 def encode(rule: object, max_depth: int = MAX_DEPTH) -> bytes:
@@ -116,10 +112,22 @@ class _Frame:
         self.end = 0
 
 
-class _Machine(Reader):
-    """A reader of logic with the values that come of it."""
+class Machine(Reader):
+    """A reader of logic with the values that come of it; `left` is what is left of the steps."""
 
     __slots__ = ("data_now", "result")
+
+    def whole(
+        self,
+        data: object,
+        max_depth: int = MAX_DEPTH,
+        trace: "Callable[[int, int, object], None] | None" = None,
+    ) -> object:
+        """The value of logic that ends where its bytes end."""
+        value = self.value(data, max_depth, trace)
+        if self.at != len(self.data):
+            raise CertLogicError("trailing bytes")
+        return value
 
     def value(
         self, data: object, max_depth: int, trace: "Callable[[int, int, object], None] | None"
@@ -200,11 +208,10 @@ class _Machine(Reader):
             elif kind is list:
                 index = _index(fragment)
                 value = value[index] if 0 <= index < len(value) else None  # type: ignore[arg-type,index]
-            elif kind is Packed:
-                if value.is_map:  # type: ignore[attr-defined]
-                    value = value.find(text_of(fragment), self)  # type: ignore[attr-defined]
-                else:
-                    value = value.element(_index(fragment), self)  # type: ignore[attr-defined]
+            elif kind is Packed and not value.is_map:  # type: ignore[attr-defined]
+                value = value.element(_index(fragment), self)  # type: ignore[attr-defined]
+            elif isinstance(value, Source):
+                value = value.find(text_of(fragment), self)
             else:
                 return None
         return value

@@ -105,7 +105,17 @@ def text_of(raw: bytes) -> str:
         raise CertLogicError("text") from None
 
 
-class Packed:
+class Source:
+    """What stands in a data context for an object whose values are fetched when `var` asks for them."""
+
+    __slots__ = ()
+
+    def find(self, key: str, steps: Reader) -> object:
+        """The value under a key, None if there is none; `steps` pays for what it takes."""
+        return None
+
+
+class Packed(Source):
     """An array or a map of a data context that stays as it lies in CBOR, however large it is.
 
     `var` drills into it, `in` searches it and `reduce` walks it without decoding the whole; what is met of
