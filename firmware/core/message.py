@@ -8,6 +8,10 @@ MAX_ENROL_BYTES = 1024
 MAX_REQUEST_BYTES = 65536
 MAX_REPLY_BYTES = trust.MAX_BYTES + 1024
 MAX_RECORDS = 200
+MAX_PART_REQUEST_BYTES = 256
+#: Codes seen elsewhere, in a sync reply: how many, and the bytes of each.
+MAX_SEEN = 64
+SEEN_BYTES = 8
 
 _SEQ_MAX = 0xFFFFFFFF
 
@@ -85,15 +89,38 @@ class SyncRequest:
 
 
 class SyncReply:
-    """The server's answer: the last sequence it holds without a gap, perhaps a newer trust list."""
+    """The server's answer: the last sequence it holds without a gap, perhaps a newer trust list.
 
-    __slots__ = ("acknowledged", "refusal", "time_unix", "trust")
+    `seen` tells of codes that other handhelds of the place saw lately: per code the first 4 bytes of SHA-256
+    over its cti, and when (u32), 8 bytes.
+    """
 
-    def __init__(self, acknowledged: int, time_unix: int, trust: bytes | None, refusal: str | None) -> None:
+    __slots__ = ("acknowledged", "refusal", "seen", "time_unix", "trust")
+
+    def __init__(
+        self, acknowledged: int, time_unix: int, trust: bytes | None, refusal: str | None, seen: bytes = b""
+    ) -> None:
         self.acknowledged = acknowledged
         self.time_unix = time_unix
         self.trust = trust
         self.refusal = refusal
+        self.seen = seen
+
+
+class PartRequest:
+    """A handheld's request for a part of the pack from `offset` on. Believe nothing before `verify_mac`."""
+
+    __slots__ = ("digest", "mac0", "nonce", "offset")
+
+    def __init__(self, digest: bytes, offset: int, nonce: bytes, mac0: cose.Mac0) -> None:
+        self.digest = digest
+        self.offset = offset
+        self.nonce = nonce
+        self.mac0 = mac0
+
+    def verify_mac(self, secret: bytes) -> bool:
+        """Whether the request was made with the device's `secret`."""
+        return self.mac0.verify(secret)
 
 
 def encode_provisioning(
@@ -217,7 +244,12 @@ def parse_sync_request(data: bytes) -> tuple[str, SyncRequest]:
 
 
 def encode_sync_reply(
-    acknowledged: int, time_unix: int, nonce: bytes, trust: bytes | None = None, refusal: str | None = None
+    acknowledged: int,
+    time_unix: int,
+    nonce: bytes,
+    trust: bytes | None = None,
+    refusal: str | None = None,
+    seen: bytes = b"",
 ) -> bytes:
     """The answer to a sync request with `nonce`; raises MessageError if it would not be accepted."""
     fields: dict[object, object] = {1: acknowledged, 2: time_unix, 3: nonce}
@@ -225,6 +257,8 @@ def encode_sync_reply(
         fields[4] = trust
     if refusal is not None:
         fields[5] = refusal
+    if seen:
+        fields[6] = seen
     data = _dumps(fields)
     parse_sync_reply(data, nonce)
     return data
@@ -233,17 +267,46 @@ def encode_sync_reply(
 def parse_sync_reply(data: bytes, nonce: bytes) -> SyncReply:
     """Read the answer to the sync request with `nonce`; raises MessageError, for another nonce too."""
     try:
-        fields = shape.mapping(_loads(data, MAX_REPLY_BYTES), (1, 2, 3), (4, 5))
+        fields = shape.mapping(_loads(data, MAX_REPLY_BYTES), (1, 2, 3), (4, 5, 6))
         if shape.octets(fields[3], 16) != nonce:
             raise MessageError("nonce")
+        seen = shape.octets(fields[6], SEEN_BYTES, MAX_SEEN * SEEN_BYTES) if 6 in fields else b""
+        if len(seen) % SEEN_BYTES:
+            raise MessageError("codes seen")
         return SyncReply(
             shape.uint(fields[1], _SEQ_MAX),
             shape.unix(fields[2]),
             shape.octets(fields[4], 1, trust.MAX_BYTES) if 4 in fields else None,
             shape.text(fields[5], 256) if 5 in fields else None,
+            seen,
         )
     except shape.ShapeError as e:
         raise MessageError(str(e)) from None
+
+
+def encode_part_request(device_id: str, secret: bytes, digest: bytes, offset: int, nonce: bytes) -> bytes:
+    """A request for the part of this SHA-256, authenticated with `secret`."""
+    return cose.encode_mac0(secret, device_id.encode(), _dumps({1: digest, 2: offset, 3: nonce}))
+
+
+def parse_part_request(data: bytes) -> tuple[str, PartRequest]:
+    """The device id that a part request names, and the request; raises MessageError.
+
+    Look the device's secret up and call `verify_mac` before using anything else of it.
+    """
+    if len(data) > MAX_PART_REQUEST_BYTES:
+        raise MessageError("too long")
+    try:
+        mac0 = cose.parse_mac0(data)
+        device_id = shape.text(mac0.kid.decode(), 32, 1)
+        fields = shape.mapping(_loads(mac0.payload, MAX_PART_REQUEST_BYTES), (1, 2, 3))
+        return device_id, PartRequest(
+            shape.octets(fields[1], 32), shape.uint(fields[2], _SEQ_MAX), shape.octets(fields[3], 16), mac0
+        )
+    except (cose.CoseError, shape.ShapeError) as e:
+        raise MessageError(str(e)) from None
+    except UnicodeError:
+        raise MessageError("device id") from None
 
 
 def _dumps(fields: object) -> bytes:

@@ -297,6 +297,7 @@ def sync_request(records: list[bytes]) -> bytes:
         ("enrol", "enrol-reply", ENROL_REPLY),
         ("sync", "sync-reply", SYNC_REPLY),
         ("sync", "sync-reply", message.encode_sync_reply(7, NOW, NONCE, trust_list(), "chain")),
+        ("sync", "sync-reply", message.encode_sync_reply(7, NOW, NONCE, seen=bytes(512))),
     ],
 )
 def test_messages(block, rule, data):
@@ -358,6 +359,16 @@ def test_wrong_sync_request(changes):
     data = changed(payload, changes)
     assert not valid("sync", "sync-payload", data)
     assert not accepted(message.parse_sync_request, cose.encode_mac0(bytes(32), b"ym-000001", data))
+
+
+def test_part_requests():
+    data = message.encode_part_request("ym-000001", b"s" * 32, bytes(32), 600, NONCE)
+    assert valid_cose("part", "part-request", "part-header", "part-payload", data)
+    payload = cbor2.loads(cbor2.loads(data).value[2])
+    for changes in ({1: bytes(31)}, {2: -1}, {3: b"n"}, {4: 0}, {1: None}):
+        wrong = changed(payload, changes)
+        assert not valid("part", "part-payload", wrong), changes
+        assert not accepted(message.parse_part_request, cose.encode_mac0(bytes(32), b"ym-1", wrong)), changes
 
 
 def test_wrong_sync_header():

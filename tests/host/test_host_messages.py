@@ -45,7 +45,7 @@ def test_codes_of_the_town(authority):
 
 def test_trust_lists(authority):
     assert valid_cose("trust", "trust-list", "trust-header", "trust", authority.trust.current(NOW))
-    authority.trust.add(authority.foreign.certificate_file)
+    authority.certificates.add(authority.foreign.certificate_file)
     assert valid_cose("trust", "trust-list", "trust-header", "trust", authority.trust.current(NOW))
 
 

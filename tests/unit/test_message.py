@@ -121,7 +121,32 @@ def test_sync_reply():
     got = message.parse_sync_reply(message.encode_sync_reply(6, 1590134401, NONCE), NONCE)
     assert (got.acknowledged, got.time_unix, got.trust, got.refusal) == (6, 1590134401, None, None)
     got = message.parse_sync_reply(message.encode_sync_reply(0, 1, NONCE, bytes(65536), "chain"), NONCE)
-    assert got.trust == bytes(65536) and got.refusal == "chain"
+    assert got.trust == bytes(65536) and got.refusal == "chain" and got.seen == b""
+    got = message.parse_sync_reply(message.encode_sync_reply(0, 1, NONCE, seen=b"s" * 512), NONCE)
+    assert got.seen == b"s" * 512 and got.trust is None
+
+
+def test_codes_seen_are_whole():
+    for seen in (b"s" * 7, b"s" * 12, b"s" * 520):
+        assert fails(message.encode_sync_reply, 0, 1, NONCE, None, None, seen), len(seen)
+
+
+def test_part_request():
+    data = message.encode_part_request("ym-000001", SECRET, b"d" * 32, 4096, NONCE)
+    device_id, got = message.parse_part_request(data)
+    assert (device_id, got.digest, got.offset, got.nonce) == ("ym-000001", b"d" * 32, 4096, NONCE)
+    assert got.verify_mac(SECRET) and not got.verify_mac(b"t" * 32)
+    for digest, offset, nonce in ((b"d", 0, NONCE), (b"d" * 32, -1, NONCE), (b"d" * 32, 0, b"n")):
+        wrong = message.encode_part_request("ym-000001", SECRET, digest, offset, nonce)
+        assert fails(message.parse_part_request, wrong), (digest, offset, nonce)
+    assert fails(message.parse_part_request, bytes(message.MAX_PART_REQUEST_BYTES + 1))
+    assert fails(message.parse_part_request, data[:-1])
+    for i in range(len(data)):
+        try:
+            _, got = message.parse_part_request(data[:i] + bytes([data[i] ^ 1]) + data[i + 1 :])
+        except MessageError:
+            continue
+        assert not got.verify_mac(SECRET), i
 
 
 def test_sync_reply_to_another_request_is_refused():
@@ -129,7 +154,7 @@ def test_sync_reply_to_another_request_is_refused():
     assert fails(message.parse_sync_reply, data, b"m" * 16)
     assert fails(message.parse_sync_reply, data[:-1], NONCE)
     assert fails(message.parse_sync_reply, bytes(message.MAX_REPLY_BYTES + 1), NONCE)
-    for fields in ({1: -1}, {2: "t"}, {3: b"n"}, {4: b""}, {4: bytes(65537)}, {5: "x" * 257}, {6: 0}):
+    for fields in ({1: -1}, {2: "t"}, {3: b"n"}, {4: b""}, {4: bytes(65537)}, {5: "x" * 257}, {7: 0}):
         whole = {1: 6, 2: 1, 3: NONCE}
         whole.update(fields)
         assert fails(message.parse_sync_reply, cbor.dumps(whole), NONCE), fields
