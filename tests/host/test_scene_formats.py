@@ -1,4 +1,4 @@
-"""Scenes, place codes and events against the CDDL that docs/formats.md prints, and against the reader of the handheld."""
+"""Scenes, place codes and events, against the CDDL in docs/formats.md and the handheld's readers."""
 
 from __future__ import annotations
 
