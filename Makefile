@@ -47,11 +47,16 @@ format: $(STAMP)/dev ## let ruff format and fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMP)/dev ## measure; writes build/bench.json
+# Only counts of fuel need it: where it cannot be had, the bench says so and measures the rest.
+$(STAMP)/bench: requirements/bench.txt $(STAMP)/dev
+	-rm -rf build/bench && $(PIP) install --require-hashes --target build/bench -r requirements/bench.txt && touch $@
+
+bench: $(STAMP)/dev $(STAMP)/bench ## measure; writes build/bench.json
 	$(BIN)/python -m host_tools.bench
 
-soak: $(STAMP)/dev ## fuzz what a scan takes: 200,000 cases under each interpreter, and 20,000 for the codecs
-	YIMA_FUZZ_CASES=200000 YIMA_ORACLE_CASES=20000 $(BIN)/pytest tests/fuzz
+soak: $(STAMP)/dev $(STAMP)/bench ## 200,000 fuzzed inputs, 20,000 for the codecs, 10,000 signatures for each verifier
+	YIMA_FUZZ_CASES=200000 YIMA_ORACLE_CASES=20000 YIMA_SOAK=1 \
+		$(BIN)/pytest tests/fuzz tests/host/test_ecdsa_oracles.py tests/host/test_wycheproof.py
 
 snapshots: $(STAMP)/dev ## draw the stored screen pictures anew
 	$(BIN)/pytest tests/sim/test_screens.py --update-snapshots
@@ -60,7 +65,7 @@ picture: $(STAMP)/dev ## take the README's picture anew (needs chromium and a Ch
 	YIMA_PICTURE=docs/handheld.png $(BIN)/pytest tests/web
 
 lock: ## make the pinned requirement files anew (needs uv)
-	cd requirements && for f in run dev stubs; do uv pip compile --universal --fork-strategy fewest --python-version 3.10 --generate-hashes --no-header --no-annotate -q $$f.in -o $$f.txt || exit 1; done
+	cd requirements && for f in run dev stubs bench; do uv pip compile --universal --fork-strategy fewest --python-version 3.10 --generate-hashes --no-header --no-annotate -q $$f.in -o $$f.txt || exit 1; done
 	cd requirements && uv pip compile --universal --no-deps --python-version 3.10 --generate-hashes --no-header --no-annotate -q device.in -o device.txt
 
 clean: ## remove everything that was built (not .yima, the running state)

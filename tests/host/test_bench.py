@@ -1,0 +1,137 @@
+"""The bench: its yardsticks are right, its table tells the truth, its page knows every name."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from batch import has_native_code
+from conftest import ROOT, need
+
+from host_tools.bench import counts, inputs, model, peers, programs, textbook
+from host_tools.bench.figures import TARGETS, Target, figure, left_out, table
+from host_tools.bench.rounds import minima
+
+CHANGED = [(0, 64), (10, 64), (0, 32), (31, 64)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bench")
+    inputs.write_inputs(path)
+    return path
+
+
+@pytest.mark.parametrize("verify", [textbook.verify, None], ids=["textbook", "peers"])
+def test_yardsticks_tell_good_from_bad(verify: object) -> None:
+    digest, signature = inputs.make_signatures()[0]
+    bad = bytes([signature[0] ^ 1]) + signature[1:]
+    if verify:
+        assert textbook.verify(inputs.PUBLIC, digest, signature)
+        assert not textbook.verify(inputs.PUBLIC, digest, bad)
+        assert not textbook.verify(inputs.PUBLIC, digest, bytes(64))
+        return
+    for peer in (peers.by_ecdsa(False), peers.by_ecdsa(True), peers.by_cryptography()):
+        peer(digest, signature)
+        with pytest.raises(Exception):  # noqa: B017  (each library has its own)
+            peer(digest, bad)
+
+
+@pytest.mark.parametrize("way", ["native-4", "native-1", "portable-4", "portable-1", "cold", "textbook"])
+def test_every_way_verifies(way: str, folder: Path) -> None:
+    if "native" in way:
+        need(has_native_code(), 1, "no native code emitter in this MicroPython")
+    micros, allocated = programs.run_mpy("verify_mpy.py", str(folder), way, "time", "1")
+    assert micros > 0 and allocated > 0
+    spoiled = bytearray((folder / "vectors").read_bytes())
+    spoiled[70] ^= 1
+    (folder / "spoiled").mkdir(exist_ok=True)
+    for file in folder.iterdir():
+        if file.is_file():
+            (folder / "spoiled" / file.name).write_bytes(file.read_bytes())
+    (folder / "spoiled" / "vectors").write_bytes(spoiled)
+    with pytest.raises(subprocess.CalledProcessError):
+        programs.run_mpy("verify_mpy.py", str(folder / "spoiled"), way, "count", "1")
+
+
+@pytest.mark.parametrize("v", [1, 4])
+def test_the_boards_machine_code_verifies(v: int, folder: Path) -> None:
+    """board.py raises where the interpreted xtensawin code refuses a good signature."""
+    kernel = model.kernel_counts(folder, v)
+    assert {"run", "invert", "gather", "scatter", "columns"} <= kernel.keys()
+    assert 2e6 < kernel["run"] < 5e6 and kernel["divisions"] > 100
+
+
+def test_the_boards_machine_code_refuses(folder: Path, tmp_path: Path) -> None:
+    for file in folder.iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    spoiled = bytearray((folder / "native.1").read_bytes())
+    spoiled[1::64] = bytes(byte ^ 1 for byte in spoiled[1::64])
+    (tmp_path / "native.1").write_bytes(spoiled)
+    with pytest.raises(subprocess.CalledProcessError):
+        model.kernel_counts(tmp_path, 1)
+
+
+def test_counts_can_be_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(counts, "LIBRARIES", tmp_path)
+    assert not counts.has_callgrind()
+    assert programs.compile_peer(tmp_path) is None
+
+
+def test_minima_are_interleaved() -> None:
+    turns: list[str] = []
+
+    def job(name: str, answers: list[float]) -> float:
+        turns.append(name)
+        return answers.pop(0)
+
+    one, two = [3.0, 1.0, 2.0], [5.0, 6.0, 4.0]
+    found = minima({"one": lambda: job("one", one), "two": lambda: job("two", two)}, 3)
+    assert found == {"one": 1.0, "two": 4.0} and turns == ["one", "two"] * 3
+
+
+def test_targets() -> None:
+    most, least = Target(10, 5), Target(10, 20, at_least=True)
+    assert [most.reached(value) for value in (5, 5.1, 10, 10.1)] == ["goal", "must", "must", "MISSED"]
+    assert [least.reached(value) for value in (20, 19, 10, 9.9)] == ["goal", "must", "must", "MISSED"]
+    figures = {
+        "scan_alloc_bytes": figure(7000, "B", ""),
+        "other": figure(1.5, "ms", ""),
+        **left_out(("verify_wasm_fuel",), "no wasm: install it"),
+    }
+    shown = table(figures)
+    assert re.search(r"scan_alloc_bytes +7,000 +B +≤ 12,000 +≤ 6,000 +must", shown)
+    assert re.search(r"verify_wasm_fuel +left out +≤ 32,000,000 +≤ 24,000,000$", shown, re.MULTILINE)
+    assert "verify_wasm_fuel: left out: no wasm: install it" in shown
+
+
+def test_the_page_has_every_target() -> None:
+    page = (ROOT / "docs" / "bench.md").read_text("utf-8")
+    for name, target in TARGETS.items():
+        sign = "≥" if target.at_least else "≤"
+        row = re.search(
+            rf"^\| `{name}` \| {sign} ([\d.,]+)( M)? \| {sign} ([\d.,]+)( M)? \|", page, re.MULTILINE
+        )
+        assert row, name
+        for number, million, limit in ((row[1], row[2], target.must), (row[3], row[4], target.goal)):
+            assert float(number.replace(",", "")) * (1e6 if million else 1) == limit, name
+
+
+def test_the_page_has_every_other_name() -> None:
+    page = (ROOT / "docs" / "bench.md").read_text("utf-8")
+    sources = "".join(
+        (ROOT / "host_tools" / "bench" / f"{name}.py").read_text("utf-8")
+        for name in ("__main__", "times", "model", "heap")
+    )
+    names = set(
+        re.findall(
+            r'"((?:[a-z0-9]+_)+(?:us|ms|ms_model|bytes|issuer|32bit|fuel|reads|instructions|vs_\w+))"',
+            sources,
+        )
+    )
+    assert len(names) > 30 and TARGETS.keys() <= names
+    assert [name for name in sorted(names) if f"`{name}`" not in page] == []
