@@ -73,7 +73,15 @@ SETTINGS = (
     Field("wifi_ssid", TEXT, "", limit=32),
     Field("wifi_key", TEXT, "", limit=64),
     Field("root_key", BYTES, b"", limit=64, exact=64),
+    # The version of the newest pack that was in force, u32: no older one comes back.
+    Field("pack_floor", BYTES, b"", limit=4, exact=4),
+    # In a scene with entries and exits: 0 everybody comes in, 1 goes out, 2 whoever is inside goes out.
     Field("direction", CHOICE, 2, choices=(0, 1, 2)),
+    # When the scene was chosen or confirmed, u32.
+    Field("scene_unix", BYTES, b"", limit=4, exact=4),
+    # firmware/services/pin.py: salt and hash, empty for the factory PIN; wrong tries since a good one.
+    Field("pin", BYTES, b"", limit=24, exact=24),
+    Field("pin_tries", BYTES, b"", limit=1, exact=1),
 )
 
 

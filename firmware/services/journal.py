@@ -18,7 +18,7 @@ from firmware.core.segment import HEADER_BYTES, SegmentError
 from firmware.services.shelf import Part, Place, Shelf
 
 if False:
-    from typing import BinaryIO
+    from typing import BinaryIO, Callable
 
 #: No room on the flash; MicroPython's errno does not name it.
 ENOSPC = 28
@@ -142,24 +142,33 @@ class Journal:
 
         The record must be 1 to 512 bytes and carry `next_seq` as its sequence.
         """
+        self.append_all([record])
+
+    def append_all(self, records: list[bytes]) -> None:
+        """Add records that belong together, durably: all of them or none. Raises as `append` does."""
         if not self._opened:
             raise JournalError("journal is not open")
-        if segment.record_sequence(record) != self.next_seq:
-            raise JournalError("record out of sequence")
+        sequence, value = self._end.sequence, self._end.chain
+        frames = b""
         try:
-            frame = segment.frame_head(record) + record
+            for record in records:
+                sequence += 1
+                if segment.record_sequence(record) != sequence:
+                    raise JournalError("record out of sequence")
+                frames += segment.frame_head(record) + record
+                value = chain(value, record)
             try:
-                self._write(frame)
+                self._write(frames)
             except JournalFull:
                 if self.pending or not self._parts:
                     raise
                 # All of it is acknowledged: an emptied journal has room again.
                 self._prune()
-                self._write(frame)
+                self._write(frames)
         except (OSError, SegmentError) as e:
             raise _failed(e) from None
         last = self._parts[-1]
-        self._end = Place(last.first, last.size, self.next_seq, chain(self._end.chain, record))
+        self._end = Place(last.first, last.size, sequence, value)
         self._full = False
 
     def _write(self, frame: bytes) -> None:
@@ -192,6 +201,19 @@ class Journal:
         self._parts.append(self._shelf.create(self.next_seq, self._end.chain, frame))
 
     # ------------------------------------------------------------------ reading and forgetting
+
+    def tail(self, take: "Callable[[bytes], None]") -> None:
+        """Show `take` the records of the last segment, whether acknowledged or not. Raises JournalError."""
+
+        def show(record: bytes) -> bool:
+            take(record)
+            return True
+
+        if self._parts:
+            try:
+                self._shelf.walk(self._shelf.head(self._parts[-1].first), segment.MAX_SEQUENCE, show)
+            except (OSError, SegmentError) as e:
+                raise _failed(e) from None
 
     def batch(self, max_records: int, max_bytes: int) -> tuple[int, bytes, list[bytes]]:
         """The oldest records that wait: first sequence, chain value before it, records.

@@ -363,3 +363,56 @@ def test_memory_and_opening_of_a_large_journal():
     # the simulated flash itself leaves up to 64 bytes per read behind
     used = gc.mem_alloc() - before - 64 * flash.reads
     assert used < 4_000, used
+
+
+def test_records_that_belong_together():
+    fresh()
+    j = journal(segment_bytes=700)
+    add(j, 3)
+    party = [rec(4 + n) for n in range(5)]
+    j.append_all(party)
+    out = everything(j)
+    assert out[3:] == party and j.chain_value == chained(out)
+    j.close()
+    j = journal(segment_bytes=700)
+    assert j.pending == 8 and everything(j) == out
+    raises(JournalError, j.append_all, [rec(9), rec(11)])
+    assert j.next_seq == 9 and everything(j) == out
+    # All or none on a full flash too, wherever the room ends.
+    ramflash.fill("/flash/filler", 0)
+    size = 0
+    try:
+        while True:
+            out += add(j, 1, 400)
+    except JournalFull:
+        size = j.next_seq
+    raises(JournalFull, j.append_all, [rec(size + n, 400) for n in range(6)])
+    assert j.next_seq == size and everything(j) == out
+    os.remove("/flash/filler")
+    j.append_all([rec(size + n, 400) for n in range(6)])
+    assert j.pending == size + 5
+
+
+def test_a_party_beyond_the_limit_is_refused_whole():
+    fresh()
+    j = journal(max_bytes=1000)
+    add(j, 2, 300)
+    raises(JournalFull, j.append_all, [rec(3 + n, 200) for n in range(3)])
+    assert j.next_seq == 3
+    add(j, 1, 100)
+
+
+def test_tail():
+    fresh()
+    j = journal(segment_bytes=700)
+    seen = []
+    j.tail(seen.append)
+    assert seen == []
+    out = add(j, 30)
+    j.tail(seen.append)
+    assert seen and seen == out[-len(seen) :]
+    j.acknowledge(30)
+    add(j, 2)
+    seen = []
+    j.tail(seen.append)
+    assert seen[-2:] == everything(j)

@@ -13,7 +13,11 @@ GOOD = {
     "wifi_ssid": "yima",
     "wifi_key": "yima-door-2020",
     "root_key": b"k" * 64,
+    "pack_floor": b"\0\0\0\7",
     "direction": 1,
+    "scene_unix": b"\x5e\xc7\x00\x00",
+    "pin": b"saltsalt" + b"h" * 16,
+    "pin_tries": b"\x03",
 }
 BAD = {
     "device_id": ("x" * 33, b"x", 5, None, "a\nb"),
@@ -25,7 +29,11 @@ BAD = {
     "wifi_ssid": ("s" * 33, False),
     "wifi_key": ("k" * 65, 12345678),
     "root_key": (b"k" * 63, b"k" * 65, b"k", "k" * 64),
+    "pack_floor": (b"\0\7", 7, b"\0" * 5),
     "direction": (3, -1, "1", True, None, 1.0),
+    "scene_unix": (b"\0", 5, b"\0" * 5),
+    "pin": (b"p" * 23, b"p" * 25, "p" * 24),
+    "pin_tries": (3, b"\0\0", "3"),
 }
 
 
