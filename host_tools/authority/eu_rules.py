@@ -1,9 +1,10 @@
 """Business rules and value sets of the EU, as its member states publish them, made into parts of a pack.
 
 A rule file holds one rule object or a list of them: Identifier, Type, Country, Version, Engine,
-EngineVersion, CertificateType, Description, ValidFrom, ValidTo, AffectedFields, Logic ("EU DCC Validation Rules" of the
-eHealth Network, section 5.5.2). Its logic is true where the certificate is in order. Acceptance rules are
-those of the country where the certificate is shown, Invalidation rules those of the country that issued it.
+EngineVersion, CertificateType, Description, ValidFrom, ValidTo, AffectedFields, Logic ("EU DCC Validation
+Rules" of the eHealth Network, section 5.5.2). Its logic is true where the certificate is in order. Acceptance
+rules are those of the country where the certificate is shown, Invalidation rules those of the country that
+issued it.
 """
 
 from __future__ import annotations
