@@ -5,9 +5,9 @@ import gc
 
 from drivers.keys import Keys
 from firmware.board import Board
-from firmware.core import p256
 from firmware.core.errors import CoreError
 from firmware.core.message import MAX_PROVISIONING_BYTES, parse_provisioning
+from firmware.engine import groups, make_engine
 from firmware.services.clock import Clock
 from firmware.services.files import read_limited
 from firmware.services.gate import Gate, Senses
@@ -19,6 +19,7 @@ from firmware.services.selftest import SelfTest
 from firmware.services.settings import Settings, SettingsError
 from firmware.services.supervisor import Supervisor
 from firmware.services.sync import Sync, Vault
+from firmware.services.tables import Tables
 from firmware.services.truststore import TrustStore
 from firmware.services.wifi import Wifi
 from firmware.ui.flow import KEY, SCAN, Flow
@@ -28,6 +29,7 @@ from firmware.ui.screens import Screens
 
 VERSION = "0.1.0"
 DATA = "/data"
+GENERATOR = "/rom/assets/generator.tab"
 ENROL = DATA + "/enrol.cbor"
 #: No signature was made before this release was: a clock that says otherwise is wrong. 2026-11-01 UTC.
 FLOOR_UNIX = 1_793_491_200
@@ -82,7 +84,10 @@ async def _run() -> None:
 
     clock = Clock(board.rtc, board.set_system_time, FLOOR_UNIX)
     journal = Journal(DATA + "/journal")
-    trust = TrustStore(DATA + "/trust.cose", settings.get("root_key"), p256.verify_steps)
+    with open(GENERATOR, "rb") as file:
+        # A file in ROMFS lends its memory: nothing is copied.
+        tables = Tables(DATA + "/tables", make_engine(), memoryview(file))
+    trust = TrustStore(DATA + "/trust.cose", settings.get("root_key"), tables.verify_steps)
     test = SelfTest(screens.self_test)
     await test.run(board, clock, journal, trust)
     if trust.current:
@@ -97,7 +102,7 @@ async def _run() -> None:
     scanning.ok = test.scanner_ok
     wifi = Wifi(board.wlan, settings)
     sync = Sync(vault, wifi, board.chip_id, VERSION, ENROL)
-    gate = Gate(vault, Senses(scanning, board.thermometer, board.battery), sync, p256.verify_steps)
+    gate = Gate(vault, Senses(scanning, board.thermometer, board.battery), sync, tables.verify_steps, groups)
     gate.journal_ok = test.journal_ok
     panel = Panel(screens, board.buzzer, board.led, board.vibration)
 
@@ -107,6 +112,8 @@ async def _run() -> None:
     supervisor.spawn("keys", _keys(board.keys, inbox))
     supervisor.spawn("wifi", wifi.run(lambda: supervisor.beat("wifi")), True, RADIO_MS)
     supervisor.spawn("sync", sync.run(lambda: supervisor.beat("sync")), True, RADIO_MS)
+    # Between two passengers and two exchanges: neither shall wait.
+    supervisor.spawn("tables", tables.run(trust, lambda: scanning.wanted and not sync.busy))
     supervisor.spawn("housekeeping", _housekeeping(gate, clock, supervisor))
     gc.collect()
     print("yima %s ready, %d bytes free" % (VERSION, gc.mem_free()))

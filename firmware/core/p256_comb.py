@@ -50,14 +50,31 @@ def build_table_steps(
 
     It is built in `room`, if there is one, of just that length.
     """
-    check_public_key(public_key)
-    x = int.from_bytes(public_key[:32], "big")
-    y = int.from_bytes(public_key[32:], "big")
     table = bytearray(v * SUB_TABLE) if room is None else room
     if len(table) != v * SUB_TABLE:
         raise P256Error("table length")
-    yield from _alone(engine, engine.build_steps(x, y, v, table))
+    at = 0
+
+    def write(piece: bytearray) -> None:
+        nonlocal at
+        table[at : at + len(piece)] = piece
+        at += len(piece)
+
+    yield from write_table_steps(engine, public_key, v, write)
     return table
+
+
+def write_table_steps(
+    engine: "Engine", public_key: bytes, v: int, write: "Callable[[bytearray], object]"
+) -> "Generator[None, None, None]":
+    """`build_table_steps` piece by piece: `write` gets 512 bytes at a time, in a buffer that is used again.
+
+    Raises P256Error, and what `write` raises.
+    """
+    check_public_key(public_key)
+    x = int.from_bytes(public_key[:32], "big")
+    y = int.from_bytes(public_key[32:], "big")
+    yield from _alone(engine, engine.build_steps(x, y, v, write))
 
 
 def _alone(engine: "Engine", steps: "Generator[None, None, None]") -> "Generator[None, None, None]":
@@ -106,13 +123,16 @@ class Verifier:
         )
 
     def verify_read_steps(
-        self, v: int, load: "Callable[[int], None]", public_key: bytes, digest: bytes, signature: bytes
+        self, read: "Callable[[bytes, bytearray], None]", public_key: bytes, digest: bytes, signature: bytes
     ) -> "Generator[None, None, bool]":
-        """`verify_steps` with a table of v sub-tables that is not in memory.
+        """`verify_steps` with a table of one sub-table that is not in memory.
 
-        `load(scalar)` has to call the engine's `load_read`; what it raises is raised here.
+        `read` is what the engine's `load_read` asks for; what it raises is raised here.
         """
-        return self._verify_steps(v, load, public_key, digest, signature)
+        engine = self._engine
+        return self._verify_steps(
+            1, lambda scalar: engine.load_read(read, scalar), public_key, digest, signature
+        )
 
     def _verify_steps(
         self, v: int, load: "Callable[[int], None]", public_key: bytes, digest: bytes, signature: bytes

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # The `scale` of p256_native: a PortableEngine with it builds that engine's tables, on any interpreter.
 LIMB_SCALE = 1 << 260
 
-_SUB_TABLE = 8192
+_PIECE = 512  # bytes of a table that come or go at once: 8 points
 
 _LOW = (1 << 256) - 1
 # Bits to swap when a 256-bit number is read as 8 rows of 4 bytes and each 8 x 8 block is transposed.
@@ -127,21 +127,21 @@ class PortableEngine:
             if j % levels == 0:
                 base += span
 
-    def load_read(self, read: "Callable[[int, bytearray], None]", scalar: int, v: int) -> None:
-        """`load` of the second scalar's points from a table elsewhere, point by point.
+    def load_read(self, read: "Callable[[bytes, bytearray], None]", scalar: int) -> None:
+        """`load` of the second scalar's points, from one sub-table that is not in memory.
 
-        `read(at, room)` fills the room, 64 bytes, from byte `at` of the table on.
+        `read(numbers, room)` puts the points of these numbers (0 … 127, eight of them) one after the other
+        into the room, 512 bytes. What it raises is raised here.
         """
         digits = comb_digits(scalar)
-        levels = 32 // v
-        room = bytearray(64)
-        for j in range(32):
-            digit = digits[(j & 7) * 4 + (j >> 3)]
-            point = digit & 127 if digit & 128 else digit ^ 127
-            read(j // levels * _SUB_TABLE + (point << 6), room)
-            both = int.from_bytes(room, "little")
-            self._xs[32 + j] = both & _LOW
-            self._ys[32 + j] = both >> 256 if digit & 128 else -(both >> 256)
+        view = memoryview(room := bytearray(_PIECE))
+        for j in range(0, 32, 8):
+            signed = [digits[k + (j >> 3)] for k in range(0, 32, 4)]
+            read(bytes([d & 127 if d & 128 else d ^ 127 for d in signed]), room)
+            for k in range(8):
+                both = int.from_bytes(view[64 * k : 64 * k + 64], "little")
+                self._xs[32 + j + k] = both & _LOW
+                self._ys[32 + j + k] = both >> 256 if signed[k] & 128 else -(both >> 256)
 
     def sum_steps(self, v: int) -> "Generator[None, None, bool]":
         """Sum both scalars' points, in slices; False for an exceptional case, with nothing to be used."""
@@ -204,8 +204,13 @@ class PortableEngine:
         zz = z * z % P
         return self._x * zz % P, self._y * zz * z % P
 
-    def build_steps(self, x: int, y: int, v: int, table: bytearray) -> "Generator[None, None, None]":
-        """Fill in the table of a point of the curve, v * 8192 bytes, in slices."""
+    def build_steps(
+        self, x: int, y: int, v: int, write: "Callable[[bytearray], object]"
+    ) -> "Generator[None, None, None]":
+        """Hand the table of a point of the curve to `write`, 512 bytes at a time, in slices.
+
+        Raises what `write` raises.
+        """
         p = P
         teeth = 8 * v
         # Twice and twice again; every (32 / v)th double, from the point itself on, is a tooth: number
@@ -256,12 +261,13 @@ class PortableEngine:
                 yield from _add_halves(nx, ny, n)
                 px += nx[:n]
                 py += ny[:n]
-            at = _SUB_TABLE * (s + 1)
-            for k in range(128):
-                at -= 64
-                table[at : at + 32] = (px[k] * self.scale % p).to_bytes(32, "little")
-                table[at + 32 : at + 64] = (py[k] * self.scale % p).to_bytes(32, "little")
-                if not k & 15:
+            piece = bytearray(_PIECE)
+            for k in range(127, -1, -1):
+                at = 64 * (127 - k) % _PIECE
+                piece[at : at + 32] = (px[k] * self.scale % p).to_bytes(32, "little")
+                piece[at + 32 : at + 64] = (py[k] * self.scale % p).to_bytes(32, "little")
+                if k & 7 == 0:
+                    write(piece)
                     yield None
 
 

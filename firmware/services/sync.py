@@ -75,6 +75,8 @@ class Sync:
         self._enrol_path = enrol_path
         self._batch_bytes = MAX_BATCH_BYTES
         self._wanted = asyncio.Event()
+        #: Whether an exchange is under way.
+        self.busy = False
         #: Whether the last exchange succeeded.
         self.reached = False
         #: Why the last exchange failed, "" after one that succeeded.
@@ -96,6 +98,7 @@ class Sync:
                 await asyncio.sleep_ms(500)
                 continue
             try:
+                self.busy = True
                 if self._vault.keystore.secret() is None:
                     await self._enrol()
                 renewed = await self._exchange()
@@ -107,11 +110,13 @@ class Sync:
                 self.reached = False
                 self.trouble = str(e)
                 print("sync:", self.trouble)
+                self.busy = False
                 pause_ms = BACKOFF_MS[min(failures, len(BACKOFF_MS) - 1)]
                 failures += 1
                 await asyncio.sleep_ms(pause_ms + pause_ms * os.urandom(1)[0] // 1024)
                 continue
             if not renewed and not self._vault.journal.pending:
+                self.busy = False
                 await self._rest()
 
     async def _rest(self) -> None:

@@ -5,17 +5,16 @@ A table is 8 KiB, takes as long to build as some five verifications, and is kept
     FOLDER/KID.tab    the table (firmware/core/p256_comb.py), then SHA-256 of name, scale, key and table
 
 KID is `trust.kid_of_key` of the key, in hex. A table is as good as a public key: after every start a file is
-used only once its hash was found right, and built anew if it is not. It is written beside its place and
-renamed into it. A verification reads the 32 points that it needs, 64 bytes each; memory holds no table,
-but for the 8 KiB of one that is being built.
+used only once its hash was found right, and built anew if it is not. It is written beside its place, renamed
+into it and read back. Memory never holds a table: it comes out of the engine 512 bytes at a time, and a
+verification reads the 32 points that it needs, eight at a time.
 
-An engine has a workspace of 7.4 kB, so it is there only while it works. Where memory does not suffice, and
-for keys without a table, `p256.verify_steps` answers: it needs next to nothing, but takes several times as
-long.
+There is one engine, and whoever begins last has it: a verification takes it from a build, which is begun
+again later, and from another verification, which goes on the long way. That is `p256.verify_steps`, also for
+keys without a table and where flash or memory fail: it needs next to nothing, but takes many times as long.
 """
 
 import asyncio
-import gc
 import hashlib
 import os
 from binascii import hexlify
@@ -23,7 +22,7 @@ from binascii import hexlify
 from firmware.core import p256
 from firmware.core.cose import ES256
 from firmware.core.p256 import P256Error
-from firmware.core.p256_comb import SUB_TABLE, Verifier, build_table_steps
+from firmware.core.p256_comb import SUB_TABLE, Verifier, write_table_steps
 from firmware.core.trust import TrustList, kid_of_key
 
 if False:
@@ -34,8 +33,10 @@ if False:
 
 #: So many issuers' tables are kept on flash; the keys of others are checked the long way.
 MAX_TABLES = 16
-#: Pause between two looks at whether there is a table to build.
+#: Pause between two looks at whether there is a table to build, and twice as long after each failure.
 LOOK_MS = 2_000
+#: So often is one trust list tried again where flash or memory fail; then with the next, or the next start.
+MAX_FAILURES = 6
 _HASH_BYTES = 32
 _CHUNK_BYTES = 512
 _NAME = b"yima table 1"
@@ -48,10 +49,10 @@ class TablesError(Exception):
 class Tables:
     """Verifies with the tables in `folder`; `generator` is the table of the curve's generator."""
 
-    def __init__(self, folder: str, make_engine: "Callable[[], Engine]", generator: "Table") -> None:
+    def __init__(self, folder: str, engine: "Engine", generator: "Table") -> None:
         self._folder = folder
-        self._make_engine = make_engine
-        self._generator = generator
+        self._engine = engine
+        self._verifier = Verifier(engine, generator)
         #: Names of the files whose hash was right.
         self._sound: "list[str]" = []
 
@@ -62,28 +63,25 @@ class Tables:
         name = _file_name(public_key)
         if name in self._sound:
             try:
-                engine = self._make_engine()
-                good: bool = yield from Verifier(engine, self._generator).verify_read_steps(
-                    1, lambda scalar: self._load(engine, name, scalar), public_key, digest, signature
+                good: bool = yield from self._verifier.verify_read_steps(
+                    lambda numbers, room: self._read(name, numbers, room), public_key, digest, signature
                 )
                 return good
-            except (OSError, MemoryError):
-                pass  # the flash fails, or the heap is full: the long way needs neither
+            except (OSError, MemoryError, P256Error):
+                pass  # flash or memory fail, or another has the engine now: the long way needs none of them
         good = yield from p256.verify_steps(public_key, digest, signature)
         return good
 
-    def _load(self, engine: "Engine", name: str, scalar: int) -> None:
-        """Let the engine have a scalar's points. Raises OSError."""
+    def _read(self, name: str, numbers: bytes, room: bytearray) -> None:
+        """Put points of a table into the room, one after the other. Raises OSError."""
+        view = memoryview(room)
         with open(self._folder + "/" + name, "rb") as file:
-
-            def read(at: int, room: bytearray) -> None:
-                file.seek(at)
-                if file.readinto(room) != len(room):
+            for i, number in enumerate(numbers):
+                file.seek(number << 6)
+                if file.readinto(view[64 * i : 64 * i + 64]) != 64:
                     raise OSError(5)
 
-            engine.load_read(read, scalar, 1)
-
-    def _check_steps(self, name: str, public_key: bytes, scale: int) -> "Generator[None, None, bool]":
+    def _check_steps(self, name: str, public_key: bytes) -> "Generator[None, None, bool]":
         """Whether there is a file with the sound table of a key; in slices. Raises MemoryError."""
         if name in self._sound:
             return True
@@ -93,7 +91,7 @@ class Tables:
                 return False
             with open(path, "rb") as file:
                 table = bytearray(_CHUNK_BYTES)
-                hasher = _hasher(public_key, scale)
+                hasher = _hasher(public_key, self._engine.scale)
                 for _ in range(SUB_TABLE // _CHUNK_BYTES):
                     file.readinto(table)
                     hasher.update(table)
@@ -108,24 +106,23 @@ class Tables:
     def keep_steps(self, current: TrustList) -> "Generator[None, None, None]":
         """Bring the files in line with a trust list, in slices: build what is missing, remove the rest.
 
-        Raises TablesError where flash or memory do not suffice.
+        Raises TablesError where flash or memory do not suffice, P256Error where a verification took the
+        engine.
         """
         wanted: "dict[str, bytes]" = {}
         for issuer in current.keys:
             if len(wanted) < MAX_TABLES and issuer.alg == ES256 and len(issuer.key) == 64:
                 wanted[_file_name(issuer.key)] = issuer.key
         try:
-            gc.collect()
-            engine = self._make_engine()
             for name in self._files():
                 if name not in wanted:
                     os.remove(self._folder + "/" + name)
                     yield None
             self._sound = [name for name in self._sound if name in wanted]
             for name in wanted:
-                sound = yield from self._check_steps(name, wanted[name], engine.scale)
+                sound = yield from self._check_steps(name, wanted[name])
                 if not sound:
-                    yield from self._build_steps(engine, name, wanted[name])
+                    yield from self._build_steps(name, wanted[name])
         except MemoryError:
             raise TablesError("tables: no memory to build one") from None
         except OSError as e:
@@ -139,49 +136,64 @@ class Tables:
             os.mkdir(self._folder)
             return []
 
-    def _build_steps(self, engine: "Engine", name: str, public_key: bytes) -> "Generator[None, None, None]":
-        """Build a key's table and write it to flash. Raises OSError, MemoryError."""
+    def _build_steps(self, name: str, public_key: bytes) -> "Generator[None, None, None]":
+        """Build a key's table on flash. Raises OSError, MemoryError, TablesError, P256Error."""
         try:
             p256.check_public_key(public_key)
         except P256Error:
             return  # nothing signed with it can be good
-        table = yield from build_table_steps(engine, public_key, 1)
-        hasher = _hasher(public_key, engine.scale)
-        hasher.update(table)
-        yield None
+        hasher = _hasher(public_key, self._engine.scale)
         with open(self._folder + "/new", "wb") as file:
-            file.write(table)
+
+            def write(piece: bytearray) -> None:
+                hasher.update(piece)
+                file.write(piece)
+
+            yield from write_table_steps(self._engine, public_key, 1, write)
             file.write(hasher.digest())
-            file.flush()
         os.rename(self._folder + "/new", self._folder + "/" + name)
-        self._sound.append(name)
+        sound = yield from self._check_steps(name, public_key)
+        if not sound:
+            raise TablesError("tables: flash does not hold one")
         print("tables: one built")
 
     async def run(self, trust: "TrustStore", idle: "Callable[[], bool]") -> None:
         """The task: whenever there is a new trust list and `idle()`, bring the tables in line with it.
 
-        What flash or memory refuse is tried again with the next list, or after the next start: a table that
-        is missing only costs time.
+        What flash or memory refuse is tried again, later each time and `MAX_FAILURES` times at most: a table
+        that is missing only costs time.
         """
         done = None
+        failures = 0
         while True:
-            await asyncio.sleep_ms(LOOK_MS)
+            await asyncio.sleep_ms(LOOK_MS << failures)
             current = trust.current
-            if current is None or current is done:
+            if current is done:
+                failures = 0
+                continue
+            if current is None or not idle():
                 continue
             try:
                 if await self._keep(current, idle):
                     done = current
             except TablesError as e:
                 print(e)
-                done = current
+                failures += 1
+                if failures > MAX_FAILURES:
+                    done = current
 
     async def _keep(self, current: TrustList, idle: "Callable[[], bool]") -> bool:
         """`keep_steps` as long as `idle()`; whether that was to its end. Raises TablesError."""
-        for _ in self.keep_steps(current):
-            if not idle():
-                return False
-            await asyncio.sleep_ms(0)
+        steps = self.keep_steps(current)
+        try:
+            for _ in steps:
+                if not idle():
+                    return False
+                await asyncio.sleep_ms(0)
+        except P256Error:
+            return False  # a verification has the engine
+        finally:
+            steps.close()  # and with it the file
         return True
 
 

@@ -22,9 +22,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from host_tools.device import assets, bundle, edits, engines, prune, romfs, shrink
+from host_tools.device import assets, bundle, edits, engines, prune, rename, romfs, shrink
 
 ROOT = Path(__file__).resolve().parents[2]
+#: These stand for the board's C modules: what they spell, the program may have from there.
+SHIMS = ROOT / "simulator" / "shims"
 ENTRY = "firmware.main.main"
 LIBRARIES = ("adafruit_mlx90614", "adafruit_bus_device.i2c_device")
 #: -O2 drops asserts; line numbers stay, so that a crash note from the field can be read.
@@ -64,10 +66,13 @@ def fingerprint(target: str) -> str:
         edits.__file__,
         engines.__file__,
         prune.__file__,
+        rename.__file__,
         romfs.__file__,
         shrink.__file__,
     ):
         digest.update(Path(module).read_bytes())
+    for path in (rename.INTERNED, *sorted(SHIMS.glob("*.py"))):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -88,7 +93,14 @@ def build(out: Path, target: str) -> Path:
     shrunk = {module: shrinker.shrink(module.replace("/", ".")) for module in modules}
     libraries = {module: text for module, text in shrunk.items() if module.startswith("lib/")}
     own = bundle.Bundle({m.replace("/", "."): s for m, s in shrunk.items() if m not in libraries}, ENTRY)
-    for module, text in {**libraries, **kernel, "yima": own.text}.items():
+    others = [
+        *libraries.values(),
+        *kernel.values(),
+        *(path.read_text("utf-8") for path in SHIMS.glob("*.py")),
+    ]
+    foreign = set().union(*map(rename.spelled, others))
+    program = rename.Renamer(own.text, foreign, ENTRY.rpartition(".")[2]).renamed()
+    for module, text in {**libraries, **kernel, "yima": program}.items():
         source = staging / "shrunk" / f"{module}.py"
         source.parent.mkdir(parents=True, exist_ok=True)
         source.write_text(text, "utf-8")

@@ -5,6 +5,7 @@ import os
 
 import ramflash
 
+import firmware.services.tables as tables_module
 from firmware.core import p256, trust
 from firmware.core.p256_comb import build_table_steps
 from firmware.core.p256_portable import PortableEngine
@@ -35,7 +36,7 @@ def fresh(blocks=64):
     flash = ramflash.RamFlash(blocks, BUFFER)
     ramflash.format(flash)
     ramflash.mount(flash)
-    return Tables(FOLDER, PortableEngine, TABLE)
+    return Tables(FOLDER, PortableEngine(), TABLE)
 
 
 def listing(*keys):
@@ -60,21 +61,21 @@ def write(name, data):
 def used(tables, key):
     """Whether a verification reads the table; the answers must be right either way."""
     seen = []
-    load = tables._load
+    read_points = tables._read
 
-    def spy(engine, name, scalar):
+    def spy(name, numbers, room):
         if FOLDER + "/" + name == path(key):
             seen.append(1)
-        load(engine, name, scalar)
+        read_points(name, numbers, room)
 
-    tables._load = spy
+    tables._read = spy
     try:
         assert finish(tables.verify_steps(GENERATOR, DIGEST, SIGNATURE))
         assert not finish(tables.verify_steps(GENERATOR, bytes(32), SIGNATURE))
         assert not finish(tables.verify_steps(OPPOSITE, DIGEST, SIGNATURE))
         assert not finish(tables.verify_steps(b"", DIGEST, SIGNATURE))
     finally:
-        del tables._load
+        del tables._read
     return bool(seen)
 
 
@@ -93,7 +94,7 @@ def test_builds_and_uses():
 def test_a_table_is_taken_up_after_a_start_only_once_it_is_checked():
     tables = fresh()
     finish(tables.keep_steps(listing(GENERATOR)))
-    again = Tables(FOLDER, PortableEngine, TABLE)
+    again = Tables(FOLDER, PortableEngine(), TABLE)
     assert not used(again, GENERATOR)
     before = os.stat(path(GENERATOR))
     again._build_steps = None  # must not be wanted
@@ -114,7 +115,7 @@ def test_damage_is_seen_and_mended():
         finish(tables.keep_steps(listing(GENERATOR)))
         good = good or read(path(GENERATOR))
         write(path(GENERATOR), spoil(good))
-        again = Tables(FOLDER, PortableEngine, TABLE)
+        again = Tables(FOLDER, PortableEngine(), TABLE)
         assert not used(again, GENERATOR)
         finish(again.keep_steps(listing(GENERATOR)))
         assert read(path(GENERATOR)) == good and used(again, GENERATOR)
@@ -124,16 +125,16 @@ def test_another_keys_table_is_refused():
     tables = fresh()
     finish(tables.keep_steps(listing(OPPOSITE)))
     os.rename(path(OPPOSITE), path(GENERATOR))
-    again = Tables(FOLDER, PortableEngine, TABLE)
+    again = Tables(FOLDER, PortableEngine(), TABLE)
     finish(again.keep_steps(listing(GENERATOR)))
     assert read(path(GENERATOR))[:-32] == TABLE and used(again, GENERATOR)
 
 
 def test_another_engines_table_is_refused():
-    tables = Tables(FOLDER, lambda: PortableEngine(1 << 260), TABLE)
+    tables = Tables(FOLDER, PortableEngine(1 << 260), TABLE)
     fresh()
     finish(tables.keep_steps(listing(GENERATOR)))
-    again = Tables(FOLDER, PortableEngine, TABLE)
+    again = Tables(FOLDER, PortableEngine(), TABLE)
     finish(again.keep_steps(listing(GENERATOR)))
     assert read(path(GENERATOR))[:-32] == TABLE
 
@@ -163,17 +164,147 @@ def test_full_flash():
         raise AssertionError("8 KiB in 4 blocks")
 
 
-def test_no_memory():
-    def none():
-        raise MemoryError
+def failing(*_):
+    raise MemoryError
 
+
+def test_no_memory():
     tables = fresh()
     finish(tables.keep_steps(listing(GENERATOR)))
-    tables._make_engine = none
+    tables._verifier.verify_read_steps = failing
     assert not used(tables, GENERATOR)
+    tables._engine.build_steps = failing
     try:
-        finish(tables.keep_steps(listing(GENERATOR)))
+        finish(tables.keep_steps(listing(GENERATOR, OPPOSITE)))
     except TablesError:
         pass
     else:
         raise AssertionError("built from nothing")
+
+
+def test_a_file_that_vanishes_while_in_use():
+    tables = fresh()
+    finish(tables.keep_steps(listing(GENERATOR)))
+    os.remove(path(GENERATOR))
+    assert used(tables, GENERATOR)  # tried, and answered the long way
+
+
+def test_two_verifications_at_once():
+    tables = fresh()
+    finish(tables.keep_steps(listing(GENERATOR)))
+    for digest, good in ((DIGEST, True), (bytes(32), False)):
+        first = tables.verify_steps(GENERATOR, digest, SIGNATURE)
+        next(first)
+        assert finish(tables.verify_steps(GENERATOR, DIGEST, SIGNATURE))
+        assert finish(first) == good
+
+
+def test_a_verification_takes_the_engine_from_a_build():
+    tables = fresh()
+    finish(tables.keep_steps(listing(GENERATOR)))
+    both = listing(GENERATOR, OPPOSITE)
+    build = tables.keep_steps(both)
+    while "new" not in os.listdir(FOLDER):
+        next(build)
+    assert finish(tables.verify_steps(GENERATOR, DIGEST, SIGNATURE))
+    try:
+        finish(build)
+    except p256.P256Error:
+        pass
+    else:
+        raise AssertionError("went on in another's workspace")
+    finish(tables.keep_steps(both))
+    assert len(os.listdir(FOLDER)) == 2
+
+
+class Trust:
+    def __init__(self, *lists):
+        self._lists = list(lists)
+        self.current = None
+
+    def advance(self):
+        self.current = self._lists.pop(0)
+
+
+def run_task(tables, trust, idle, enough):
+    """The task of the tables until `enough()`; returns the pauses that it made, without making them."""
+    pauses = []
+
+    async def sleep_ms(ms):
+        pauses.append(ms)
+        if enough(pauses):
+            raise StopIteration
+
+    sleeping = tables_module.asyncio
+    tables_module.asyncio = Asyncio(sleep_ms)
+    try:
+        task = tables.run(trust, idle)
+        while True:
+            task.send(None)
+    except (StopIteration, RuntimeError):
+        pass
+    finally:
+        tables_module.asyncio = sleeping
+    return [ms for ms in pauses if ms]
+
+
+class Asyncio:
+    def __init__(self, sleep_ms):
+        self.sleep_ms = sleep_ms
+
+
+def test_the_task_waits_for_a_list_and_an_idle_moment():
+    tables = fresh()
+    trust = Trust(listing(GENERATOR))
+    moments = [False, False, True]
+    looks = []
+
+    def idle():
+        looks.append(len(os.listdir("/flash")))
+        return moments.pop(0) if moments else True
+
+    def enough(pauses):
+        if len(pauses) == 3:
+            assert not looks
+            trust.advance()
+        return tables._sound and len(pauses) > 200
+
+    pauses = run_task(tables, trust, idle, enough)
+    assert os.listdir(FOLDER) == [path(GENERATOR)[len(FOLDER) + 1 :]]
+    assert looks[:3] == [0, 0, 0] and set(pauses) == {tables_module.LOOK_MS}
+
+
+def test_the_task_is_interrupted_and_goes_on():
+    tables = fresh()
+    trust = Trust(listing(GENERATOR, OPPOSITE))
+    trust.advance()
+    turns = [0, 20]
+
+    def idle():
+        turns[0] += 1
+        if turns[0] < turns[1]:
+            return True
+        turns[:] = [0, turns[1] * 3 // 2]  # in the middle of a build: the file must be closed then
+        return False
+
+    run_task(tables, trust, idle, lambda pauses: len(tables._sound) == 2)
+    assert len(os.listdir(FOLDER)) == 2 and used(tables, GENERATOR)
+
+
+def test_the_task_gives_up_on_a_list_in_the_end():
+    tables = fresh()
+    trust = Trust(listing(GENERATOR), listing(OPPOSITE))
+    trust.advance()
+    build_steps = tables._engine.build_steps
+    tables._engine.build_steps = failing
+
+    def enough(pauses):
+        if len(pauses) == 12:
+            tables._engine.build_steps = build_steps
+            trust.advance()
+        return bool(tables._sound)
+
+    pauses = run_task(tables, trust, lambda: True, enough)
+    waits = [tables_module.LOOK_MS << n for n in range(tables_module.MAX_FAILURES + 1)]
+    assert pauses[: len(waits)] == waits
+    assert os.listdir(FOLDER) == [path(OPPOSITE)[len(FOLDER) + 1 :]]

@@ -1,0 +1,3 @@
+# The viper module base45_native.py as its callers see it: pointers are buffers.
+
+def groups(text: bytes | memoryview, length: int, values: bytes, out: bytearray) -> int: ...
