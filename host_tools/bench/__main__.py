@@ -16,7 +16,7 @@ from host_tools.bench.board import compile_kernel
 from host_tools.bench.figures import TARGETS, Figures, figure, left_out, table
 from host_tools.bench.heap import bench_heap
 from host_tools.bench.programs import ROOT, micropython, run_mpy
-from host_tools.bench.times import bench_times
+from host_tools.bench.times import FIRMWARE, bench_times
 from host_tools.device import engines
 
 _NO_NATIVE = "this MicroPython has no native code emitter"
@@ -31,7 +31,7 @@ def bench_memory(folder: Path, native: bool, native_base45: bool) -> tuple[Figur
     def allocated(way: str) -> float:
         return run_mpy("verify_mpy.py", str(folder), way, "time", "1")[1]
 
-    engine = "native" if native else "portable"
+    engine = FIRMWARE if native else "portable-1"
     loop = "native" if native_base45 else "portable"
     reads, read_bytes, flash_alloc, table_bytes = run_mpy("flash_mpy.py", str(folder), engine)
     rest = run_mpy("scan_mpy.py", str(folder), "none", loop, "alloc")[0]
@@ -42,7 +42,9 @@ def bench_memory(folder: Path, native: bool, native_base45: bool) -> tuple[Figur
         "scan_alloc_bytes": figure(rest, "B", f"{heap}, a scan without the signature"),
         "verify_bytecode_alloc_bytes": figure(allocated("portable-4"), "B", f"{heap}, portable engine"),
         "cold_verify_alloc_bytes": figure(allocated("cold"), "B", f"{heap}, without tables"),
-        "verify_flash_alloc_bytes": figure(flash_alloc, "B", f"{heap}, {engine} engine, points from flash"),
+        "verify_flash_alloc_bytes": figure(
+            flash_alloc, "B", f"{heap}, {engine.split('-')[0]} engine, points from flash"
+        ),
         "scan_flash_reads": figure(reads, "", f"by LittleFS, {read_bytes:,.0f} B in all"),
         "table_bytes_per_issuer": figure(table_bytes, "B", "as services/tables.py keeps it on flash"),
         "native_code_bytes": figure(crypto, "B", "xtensawin .mpy of p256_limbs and p256_slots"),

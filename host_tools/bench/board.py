@@ -98,7 +98,9 @@ def count(folder: Path, v: int, turns: int) -> dict[str, float]:
     kernel = install(board)
     # Only now: this module takes the kernel's functions when it is loaded.
     native = importlib.import_module("firmware.core.p256_native")
-    verifier = Verifier(native.NativeEngine(), (folder / "native.g").read_bytes())
+    verifier = Verifier(
+        native.NativeEngine(engines.RECORDS if v == 1 else 32), (folder / "native.g").read_bytes()
+    )
     table = (folder / f"native.{v}").read_bytes()
     board.instructions.clear()
     board.machine.conversions = board.machine.divisions = 0

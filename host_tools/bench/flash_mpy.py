@@ -1,10 +1,10 @@
 """Runs under MicroPython: what a verification with the firmware's own table store reads and allocates.
 
-    flash_mpy.py FOLDER ENGINE
+    flash_mpy.py FOLDER WAY
 
 Keeps a table as services/tables.py does, in LittleFS on a flash in memory with the geometry of the board's,
 and verifies once. Prints how many reads of the flash that took, how many bytes these were, the bytes
-allocated, and the size of the table.
+allocated, and the size of the table. WAY is as for verify_mpy.py.
 """
 
 import gc
@@ -48,17 +48,17 @@ class CountingFlash:
         return {4: BLOCKS, 5: BLOCK_BYTES}.get(operation, 0)
 
 
-def main(folder: str, name: str) -> None:
+def main(folder: str, way: str) -> None:
     """Print the four numbers."""
     flash = CountingFlash()
-    generator = read(folder, name + ".g")
+    generator = read(folder, way.split("-")[0] + ".g")
     vector = read(folder, "vectors")[:160]
     key, digest, signature = vector[:64], vector[64:96], vector[96:]
     vfs.VfsLfs2.mkfs(flash)
     vfs.mount(vfs.VfsLfs2(flash), "/flash")
     kid = trust.kid_of_key(key)
     issuer = trust.IssuerKey(kid, cose.ES256, key, "", 0, 0xFFFFFFFF, [trust.KIND_DCC], None)
-    tables = Tables("/flash/tables", engine_named(name), generator)
+    tables = Tables("/flash/tables", engine_named(way)[0], generator)
     finish(tables.keep_steps(trust.TrustList(1, 0, 0xFFFFFFFF, [issuer])))
     stored = sum([entry[3] for entry in os.ilistdir("/flash/tables")])
     if not finish(tables.verify_steps(key, digest, signature)):

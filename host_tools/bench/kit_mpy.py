@@ -24,15 +24,20 @@ def read(folder: str, name: str) -> bytes:
     return data
 
 
-def engine_named(name: str) -> "Any":
-    """`native` or `portable`; only the one asked for is loaded, as the other may not run here."""
+def engine_named(way: str) -> "tuple[Any, int]":
+    """The engine and the number of sub-tables that `native-1-8` or `portable-4` stand for.
+
+    The native engine may be followed by the number of its records. Only the engine asked for is loaded, as
+    the other may not run here.
+    """
+    name, v, *records = way.split("-")
     if name == "native":
         from firmware.core.p256_native import NativeEngine
 
-        return NativeEngine()
+        return NativeEngine(*[int(number) for number in records]), int(v)
     from firmware.core.p256_portable import PortableEngine
 
-    return PortableEngine()
+    return PortableEngine(), int(v)
 
 
 def native_groups() -> "Any":
@@ -42,8 +47,10 @@ def native_groups() -> "Any":
     return groups
 
 
-def verify_steps_with(folder: str, name: str, v: int) -> "Any":
-    """`verify_steps` of an engine with the generator's table and the key's of v sub-tables in memory."""
-    verifier = Verifier(engine_named(name), read(folder, name + ".g"))
+def verify_steps_with(folder: str, way: str) -> "Any":
+    """`verify_steps` of an engine with the tables of the generator and the key in memory."""
+    name = way.split("-")[0]
+    engine, v = engine_named(way)
+    verifier = Verifier(engine, read(folder, name + ".g"))
     table = read(folder, "%s.%d" % (name, v))
     return lambda key, digest, signature: verifier.verify_steps(table, key, digest, signature)

@@ -34,8 +34,7 @@ def verify_steps_for(folder: str, way: str) -> "Any":
         return taken_for_good
     if way == "cold":
         return p256.verify_steps
-    name, v = way.split("-")
-    return verify_steps_with(folder, name, int(v))
+    return verify_steps_with(folder, way)
 
 
 def groups_named(name: str, text: bytes) -> "Any":

@@ -4,8 +4,8 @@
     verify_mpy.py FOLDER WAY count N [I]  N of them from the Ith on, prints nothing: whoever counts is outside
     verify_mpy.py FOLDER WAY build N      microseconds for building the key's table, the least of N
 
-WAY is `native-4` or `portable-2`, an engine and how many sub-tables the key's table has, `cold` for the
-complete verifier without tables, or `textbook`.
+WAY is `native-4` or `portable-2`, an engine and how many sub-tables the key's table has, `native-1-8` for an
+engine with 8 records instead of 32, `cold` for the complete verifier without tables, or `textbook`.
 """
 
 import gc
@@ -27,21 +27,19 @@ def verifier(folder: str, way: str) -> "Any":
         return p256.verify
     if way == "textbook":
         return textbook.verify
-    name, v = way.split("-")
-    steps = verify_steps_with(folder, name, int(v))
+    steps = verify_steps_with(folder, way)
     return lambda key, digest, signature: finish(steps(key, digest, signature))
 
 
 def time_build(folder: str, way: str, count: int) -> None:
     """Print the least time of building a table."""
-    name, v = way.split("-")
-    engine = engine_named(name)
+    engine, v = engine_named(way)
     key = read(folder, "vectors")[:64]
     least_us = 0
     for _ in range(count):
         gc.collect()
         start = time.ticks_us()
-        finish(build_table_steps(engine, key, int(v)))
+        finish(build_table_steps(engine, key, v))
         spent_us = time.ticks_diff(time.ticks_us(), start)
         least_us = spent_us if not least_us or spent_us < least_us else least_us
     print(least_us)
