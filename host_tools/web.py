@@ -33,7 +33,7 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost")
 
 
 class SecurityHeaders:
-    """ASGI middleware that puts HEADERS on every answer, errors included."""
+    """ASGI middleware that puts HEADERS on every answer, errors included, unless it has its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -43,7 +43,9 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                own = list(message.get("headers", ()))
+                named = {name.lower() for name, _ in own}
+                message["headers"] = own + [header for header in HEADERS if header[0] not in named]
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)

@@ -17,14 +17,21 @@ from fastapi import FastAPI, HTTPException, Query, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import HTMLResponse
 
-from host_tools.authority import pictures
+from host_tools.authority import grants, office, pictures, results
 from host_tools.authority.fields import PeopleTrouble
 from host_tools.authority.foreign import ForeignIssuer
+from host_tools.authority.grants import Grants
 from host_tools.authority.issue import Desk, Shown
 from host_tools.authority.keys import Keys
+from host_tools.authority.lists import Lists
 from host_tools.authority.packs import PackBook, UnknownRoot
+from host_tools.authority.papers import Papers
+from host_tools.authority.parties import Parties
 from host_tools.authority.people import People, Townspeople
-from host_tools.authority.town import Medium, Person, Trick
+from host_tools.authority.printing import Printer
+from host_tools.authority.results import Intake
+from host_tools.authority.revocations import Revoked
+from host_tools.authority.town import GREEN, Medium, Person, Trick
 from host_tools.authority.trust import Certificates, TrustBook
 from host_tools.state import State
 from host_tools.web import Pages, create_app
@@ -52,6 +59,7 @@ class Authority:
 
     def __init__(self, state: State, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
+        self.folder = state.authority
         self.keys = Keys(state.authority, self.now_unix())
         self.foreign = ForeignIssuer(state.authority / "foreign", self.keys.passphrases)
         self.people = People(state.authority, self.now_unix())
@@ -59,11 +67,31 @@ class Authority:
         self.desk = Desk(self.keys, self.foreign)
         self.certificates = Certificates(state.authority / "trust")
         self.packs = PackBook(state.authority / "pack", self.keys, self.certificates)
+        self.papers = Papers(self.people, self.packs.revocations)
+        self.parties = Parties(self.people)
+        self.intake = Intake(self.people, self.papers)
+        self.grants = Grants(self.people)
+        self.lists = Lists(self.people)
+        self.printer = Printer(self.people, self.papers, self.desk)
         self.trust = TrustBook(state.authority / "trust", self.keys, self.certificates)
 
     def now_unix(self) -> int:
         """The time, whole seconds."""
         return int(self._clock())
+
+    def set_colour(self, person_id: str, colour: int, actor: str) -> None:
+        """Give a person another colour; unless it is green, their printed codes end. Raises PeopleTrouble."""
+        now_unix = self.now_unix()
+        self.people.set_colour(person_id, colour, actor, now_unix)
+        if colour != GREEN:
+            self.papers.withdraw([person_id], actor, now_unix)
+
+    def remove(self, person_id: str, actor: str) -> None:
+        """Forget a person; codes that are out under their pseudonym end. Raises PeopleTrouble."""
+        now_unix = self.now_unix()
+        sub = self.people.get(person_id).sub
+        self.packs.revocations.add([Revoked("subject", sub)], now_unix)
+        self.people.remove(person_id, actor, now_unix)
 
     def show(self, person: Person, medium: str | None) -> Shown:
         """What `person` shows now on the medium named "live" or "paper", or on what the person has."""
@@ -135,6 +163,9 @@ def make_app(authority: Authority) -> FastAPI:
     def trust() -> Response:
         return Response(authority.trust.current(authority.now_unix()), media_type="application/cose")
 
+    app.include_router(results.router(authority.intake, authority.parties, authority.now_unix))
+    app.include_router(grants.router(authority.grants, authority.parties, authority.now_unix))
+    office.install(app, authority, pages)
     return app
 
 

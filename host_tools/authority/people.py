@@ -110,12 +110,6 @@ class People:
         with self.database.reading() as session:
             return session.scalars(query.order_by(schema.Result.id.desc())).all()
 
-    def papers(self, person_id: str) -> Sequence[schema.Paper]:
-        """A person's printed codes, newest first."""
-        query = select(schema.Paper).where(schema.Paper.person_id == person_id)
-        with self.database.reading() as session:
-            return session.scalars(query.order_by(schema.Paper.issued_unix.desc())).all()
-
     def audit(self, limit: int = 200, person_id: str | None = None) -> Sequence[schema.Audit]:
         """The last changes, newest first."""
         query = select(schema.Audit).order_by(schema.Audit.id.desc()).limit(limit)
@@ -305,14 +299,6 @@ class People:
             person.wallet = secrets.token_urlsafe(16)
             note(session, now_unix, actor, "wallet", person_id, "new address")
             return person.wallet
-
-    def keep_paper(self, person_id: str, cti: bytes, issued_unix: int, expires_unix: int, actor: str) -> None:
-        """Remember a printed code, so that it can be revoked by the number on it."""
-        with self.database.writing() as session:
-            session.add(
-                schema.Paper(cti=cti, person_id=person_id, issued_unix=issued_unix, expires_unix=expires_unix)
-            )
-            note(session, issued_unix, actor, "print", person_id, cti.hex())
 
 
 class Townspeople:

@@ -37,3 +37,8 @@ def svg_data_uri(text: str) -> str:
 def version(text: str) -> int:
     """The QR version (size) that `text` takes."""
     return int(_qr(text).version)
+
+
+def modules(text: str) -> list[bytes]:
+    """The rows of the picture without its border, one byte per module, 1 for dark."""
+    return [bytes(int(bool(module)) for module in row) for row in _qr(text).matrix]

@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 from host_tools.authority import schema
 from host_tools.authority.fields import PeopleTrouble
 from host_tools.authority.idnumber import IdNumberError
+from host_tools.authority.papers import Papers
 from host_tools.authority.parties import Parties
 from host_tools.authority.people import People, note
 from host_tools.web import BodyError, read_body
@@ -43,7 +44,7 @@ CHUNK = 1_000
 COLUMNS = ("sample", "id_number", "person", "type", "result", "taken")
 NEEDED = ("sample", "type", "result", "taken")
 CHINA = datetime.timezone(datetime.timedelta(hours=8))
-PENDING = 2
+POSITIVE, PENDING = 1, 2
 Clock = Callable[[], int]
 _SAMPLE = re.compile(r"[A-Za-z0-9._/-]{1,32}", re.ASCII)
 _PERSON = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)
@@ -179,10 +180,11 @@ def _cells(line: str) -> list[str]:
 
 
 class Intake:
-    """Takes rows into the register; each laboratory's sample once."""
+    """Takes rows into the register; each laboratory's sample once. A positive result ends printed codes."""
 
-    def __init__(self, people: People) -> None:
+    def __init__(self, people: People, papers: Papers) -> None:
         self._people = people
+        self._papers = papers
 
     def take(
         self,
@@ -212,6 +214,7 @@ class Intake:
         whole: bool,
         outcome: Outcome,
     ) -> None:
+        positive: set[str] = set()
         before = (outcome.taken, outcome.known, len(outcome.refused))
         with self._people.database.writing() as session:
             session.execute(
@@ -223,8 +226,10 @@ class Intake:
                 try:
                     if isinstance(row, RowError):
                         raise row
-                    if self._take_row(session, lab_id, row, now_unix):
+                    if (whose := self._take_row(session, lab_id, row, now_unix)) is not None:
                         outcome.taken += 1
+                        if (row.kind, row.result) == (schema.NUCLEIC, POSITIVE) and whose:
+                            positive.add(whose)
                     else:
                         outcome.known += 1
                 except RowError as e:
@@ -237,6 +242,7 @@ class Intake:
             after = (outcome.taken, outcome.known, len(outcome.refused))
             new, known, refused = (now - then for now, then in zip(after, before, strict=True))
             note(session, now_unix, actor, "results", None, f"{new} taken, {known} known, {refused} refused")
+        self._papers.withdraw(sorted(positive), actor, now_unix)
 
     def enter(
         self, person_id: str, kind: int, result: int, taken_unix: int, actor: str, now_unix: int
@@ -248,8 +254,8 @@ class Intake:
         row = Row(f"office-{secrets.token_hex(8)}", "", person_id, kind, result, taken_unix)
         self.take(None, [(1, row)], actor, now_unix, whole=True)
 
-    def _take_row(self, session: Session, lab_id: str | None, row: Row, now_unix: int) -> bool:
-        """Whether the row is new (or ends a wait). Raises RowError."""
+    def _take_row(self, session: Session, lab_id: str | None, row: Row, now_unix: int) -> str | None:
+        """None for a row that was known; else whose it is, "" where that is open. Raises RowError."""
         person_id: str | None
         id_hash: bytes | None = None
         if row.person:
@@ -281,15 +287,15 @@ class Intake:
             )
             session.flush()
             _touch(session, person_id, now_unix)
-            return True
+            return person_id or ""
         same = old.person_id == person_id and old.kind == row.kind and (person_id or old.id_hash == id_hash)
         if not same or (old.result not in (row.result, PENDING)) or old.taken_unix != row.taken_unix:
             raise RowError("sample: was reported before with another person, time or result")
         if old.result == row.result:
-            return False
+            return None
         old.result, old.received_unix = row.result, now_unix
         _touch(session, person_id, now_unix)
-        return True
+        return person_id or ""
 
 
 def _touch(session: Session, person_id: str | None, now_unix: int) -> None:

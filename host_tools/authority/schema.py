@@ -135,6 +135,7 @@ class Paper(Base):
     person_id: Mapped[str] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"))
     issued_unix: Mapped[int] = mapped_column(BigInteger)
     expires_unix: Mapped[int] = mapped_column(BigInteger)
+    revoked_unix: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Interval(Base):

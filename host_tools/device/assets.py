@@ -245,7 +245,7 @@ def text_file(source: str) -> bytes:
     return index + b"".join(lines.values())
 
 
-def _font_path() -> Path:
+def font_path() -> Path:
     """Where the font package put its font; raises FileNotFoundError where it is not installed."""
     spec = importlib.util.find_spec(FONT_PACKAGE)
     if spec is None or spec.origin is None:
@@ -256,7 +256,7 @@ def _font_path() -> Path:
 def fingerprint() -> str:
     """Changes when anything does that the files are made from."""
     digest = hashlib.sha256(f"{PIL.__version__} {features.version('freetype2')}".encode())
-    for path in (_font_path(), TEXTS, Path(__file__), Path(opentype.__file__), Path(shapes.__file__)):
+    for path in (font_path(), TEXTS, Path(__file__), Path(opentype.__file__), Path(shapes.__file__)):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -268,7 +268,7 @@ def build(out: Path) -> list[Path]:
     if not kept.is_dir():
         staging = kept.with_name(f".{kept.name}.{os.getpid()}")
         staging.mkdir(parents=True, exist_ok=True)
-        data, known = opentype.simplified(_font_path().read_bytes())
+        data, known = opentype.simplified(font_path().read_bytes())
         chars = text_chars(known)
         (staging / "text16.bin").write_bytes(font_file(data, 16, chars))
         (staging / "text24.bin").write_bytes(font_file(data, 24, chars))

@@ -33,7 +33,7 @@ def gb2312() -> list[str]:
 
 def test_forms_are_those_that_the_shaping_engine_chooses() -> None:
     need(features.check("raqm"), 1, "Pillow finds no raqm here")
-    path = assets._font_path()
+    path = assets.font_path()
     data, _ = opentype.simplified(path.read_bytes())
     face = assets.Face(data, 24)
     oracle = ImageFont.truetype(str(path), 24, layout_engine=ImageFont.Layout.RAQM)
@@ -82,7 +82,7 @@ def test_every_character_of_gb2312_and_latin_1_has_a_glyph(made: Path, size: int
 
 
 def test_the_same_inputs_give_the_same_bytes() -> None:
-    data, known = opentype.simplified(assets._font_path().read_bytes())
+    data, known = opentype.simplified(assets.font_path().read_bytes())
     chars = assets.text_chars(known)[::40]
     assert assets.font_file(data, 16, chars) == assets.font_file(data, 16, chars)
     assert assets.picture_file(data) == assets.picture_file(data)
