@@ -14,7 +14,8 @@ from pathlib import Path
 from firmware.core.errors import CoreError
 from firmware.core.message import encode_provisioning
 from firmware.core.scene import default_scene
-from host_tools import demo, run, serving
+from firmware.core.trust import kid_of_key
+from host_tools import demo, rules_cli, run, serving
 from host_tools.authority import app as authority
 from host_tools.authority import pictures
 from host_tools.device.build import ROOT
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_authority(commands, common)
     _add_server(commands, common)
     _add_trust(commands, common)
+    rules_cli.add_parser(commands)
 
     command = commands.add_parser("version", help="print the version")
     command.set_defaults(action=_version)
@@ -206,10 +208,12 @@ def _server_token(options: argparse.Namespace) -> int:
     state = State(options.state)
     default_scene(options.scene)
     root_public = server.read_root_key(state.root_public_key) if options.out else b""
+    root_kid = kid_of_key(root_public) if root_public else None
     ca_der = server.open_pki(state).ca_der
     store = server.open_store(state)
     try:
-        token = store.create_token(options.place, options.scene, int(time.time()), options.hours * 3_600)
+        life_s = options.hours * 3_600
+        token = store.create_token(options.place, options.scene, int(time.time()), life_s, root_kid)
     finally:
         store.close()
     if options.out:

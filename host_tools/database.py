@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, create_engine, event, inspect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -36,6 +36,7 @@ class Database:
         self._writer = self.engine.execution_options(writes=True)
         with self._writer.begin() as connection:
             base.metadata.create_all(connection)
+            _complete(connection, base)
 
     def close(self) -> None:
         """Close every connection."""
@@ -52,6 +53,22 @@ class Database:
         """A session that holds the write lock from its start; committed at the end, undone on exceptions."""
         with Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
+
+
+def _complete(connection: Connection, base: type[DeclarativeBase]) -> None:
+    """Give a file of an earlier release the columns and indexes that came later.
+
+    Such columns are nullable: the rows that are there have nothing to say in them.
+    """
+    found = inspect(connection)
+    for table in base.metadata.sorted_tables:
+        have = {column["name"] for column in found.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in have:
+                kind = column.type.compile(connection.dialect)
+                connection.exec_driver_sql(f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" {kind}')
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
 
 
 def _prepare_connection(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

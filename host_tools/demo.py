@@ -193,7 +193,11 @@ class Ledger:
             for row in await self._stage.records(self._last_id):
                 self._last_id = row["id"]
                 # What a handheld had still to upload from before is not ours.
-                if row["device"] == self._device_id and (row["time_unix"] or 0) >= self._since_unix:
+                if (
+                    row["device"] == self._device_id
+                    and row["event"] is None
+                    and (row["time_unix"] or 0) >= self._since_unix
+                ):
                     self._waiting.append(row)
             if len(self._waiting) < count:
                 await asyncio.sleep(POLL_S)

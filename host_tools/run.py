@@ -20,6 +20,7 @@ import httpx
 
 from firmware.core import message
 from firmware.core.errors import CoreError
+from firmware.core.trust import kid_of_key
 from host_tools.authority.app import Authority
 from host_tools.device.build import ROOT, BuildError, build
 from host_tools.device.engines import target_of
@@ -188,7 +189,7 @@ class System:
             elif not image.exists():
                 # A handheld without its flash is a new one: an old identity would have no journal.
                 (state.handheld / KEY_STORE).unlink(missing_ok=True)
-            token = store.create_token(PLACE, SCENE, now_unix, TOKEN_LIFE_S)
+            token = store.create_token(PLACE, SCENE, now_unix, TOKEN_LIFE_S, kid_of_key(root_public))
         finally:
             store.close()
         provisioning = message.encode_provisioning(

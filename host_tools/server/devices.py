@@ -9,17 +9,22 @@ from collections.abc import Callable, Iterable
 
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from firmware.core import message
 from host_tools.server.ingest import Outcome, ingest
+from host_tools.server.packs import Packs, manifest_for
 from host_tools.server.schema import Device, Trust
+from host_tools.server.seen import seen_elsewhere
 from host_tools.server.store import Store, TokenRefused
 from host_tools.web import LOCAL_HOSTS, create_app, problem, read_body
 
 log = logging.getLogger("yima.server")
 CBOR = "application/cbor"
+OCTETS = "application/octet-stream"
+PIECE_BYTES = 16_384
 #: One answer for an unknown device, a revoked one and a wrong MAC: an outsider learns nothing.
 REFUSED = "device or signature refused"
 
@@ -66,6 +71,7 @@ def make_app(
     """The application; `hosts` are the names it answers to."""
     app = create_app("Yima fleet server", hosts)
     answer_when_storage_fails(app)
+    packs = Packs(store)
 
     def enrol(body: bytes) -> Response:
         try:
@@ -98,18 +104,44 @@ def make_app(
                 select(Trust).where(Trust.version > request.trust_version).order_by(Trust.version.desc())
             ).first()
             trust = newest.data if newest else None
+            if session.scalars(select(Trust)).first() is None:
+                trust = manifest_for(session, device, request.trust_version)
+            seen = seen_elsewhere(session, device, int(clock()))
         # Committed: only now may the handheld hear that its records are safe.
         if outcome.refusal is not None:
             log.warning("%s: %s", device_id, outcome.refusal)
         reply = message.encode_sync_reply(
-            outcome.acknowledged, int(clock()), request.nonce, trust, outcome.refusal
+            outcome.acknowledged, int(clock()), request.nonce, trust, outcome.refusal, seen
         )
         return Response(reply, media_type=CBOR), outcome
+
+    def part(body: bytes) -> Response:
+        try:
+            device_id, request = message.parse_part_request(body)
+        except message.MessageError:
+            return problem(400, "not a part request")
+        known = store.device(device_id)
+        if known is None or known.revoked_unix is not None or not request.verify_mac(known.secret):
+            return problem(401, REFUSED)
+        data = packs.part(request.digest, request.offset)
+        if data is None:
+            return problem(404, "no such part")
+        # In pieces, so that a slow handheld holds no copy of its own of the whole part.
+        return StreamingResponse(
+            (data[at : at + PIECE_BYTES] for at in range(0, len(data), PIECE_BYTES)),
+            headers={"content-length": str(len(data))},
+            media_type=OCTETS,
+        )
 
     @app.post("/v1/enrol")
     async def enrol_endpoint(request: Request) -> Response:
         body = await read_body(request, message.MAX_ENROL_BYTES)
         return await run_in_threadpool(enrol, body)
+
+    @app.post("/v1/part")
+    async def part_endpoint(request: Request) -> Response:
+        body = await read_body(request, message.MAX_PART_REQUEST_BYTES)
+        return await run_in_threadpool(part, body)
 
     @app.post("/v1/sync")
     async def sync_endpoint(request: Request) -> Response:

@@ -6,12 +6,14 @@ The caller has checked the request's MAC, holds the write transaction, and answe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from firmware.core import record
 from firmware.core.message import SyncRequest
+from host_tools.server.packs import note_held
 from host_tools.server.schema import Device, Record
 
 
@@ -34,7 +36,7 @@ def ingest(session: Session, device: Device, request: SyncRequest, now_unix: int
     refusal = None
     try:
         fresh = _continues(session, device, request)
-        rows: list[dict[str, object]] = []
+        rows: list[dict[str, Any]] = []
         chain = device.held_chain
         for offset, raw in enumerate(fresh):
             seq = device.held_seq + 1 + offset
@@ -56,6 +58,9 @@ def ingest(session: Session, device: Device, request: SyncRequest, now_unix: int
             )
         if rows:
             session.execute(insert(Record), rows)
+            known = [row for row in rows if row["place"] is not None]
+            if known:
+                device.at_place, device.at_scene = known[-1]["place"], known[-1]["scene"]
             device.held_seq += len(rows)
             device.held_chain = chain
         taken = len(rows)
@@ -66,7 +71,7 @@ def ingest(session: Session, device: Device, request: SyncRequest, now_unix: int
         device.alert_unix = now_unix
     device.last_seen_unix = now_unix
     device.clock_offset_s = request.time_unix - now_unix
-    device.trust_version = request.trust_version
+    note_held(session, device, request.trust_version)
     return Outcome(device.held_seq, refusal, taken)
 
 
@@ -144,6 +149,10 @@ _SCALARS = {
     "verdict": record.VERDICT,
     "mask": record.MASK,
     "checker": record.CHECKER,
+    "role": record.ROLE,
+    "manual": record.MANUAL,
+    "event": record.EVENT,
+    "detail": record.DETAIL,
 }
 _TRIPLES = {
     ("party_first", "party_index", "party_size"): record.PARTY,

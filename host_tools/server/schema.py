@@ -25,6 +25,8 @@ class Token(Base):
     expires_unix: Mapped[int] = mapped_column(BigInteger)
     used_unix: Mapped[int | None] = mapped_column(BigInteger)
     device_id: Mapped[str | None] = mapped_column(String(32))
+    #: The root that the handheld is given to pin.
+    root_kid: Mapped[bytes | None] = mapped_column(LargeBinary(8))
 
 
 class Device(Base):
@@ -44,6 +46,11 @@ class Device(Base):
     #: The handheld's clock minus the server's at the last contact.
     clock_offset_s: Mapped[int | None] = mapped_column(BigInteger)
     trust_version: Mapped[int] = mapped_column(BigInteger, default=0)
+    #: The root that it pins, as far as we know: that of its token, or of the pack that it says it holds.
+    root_kid: Mapped[bytes | None] = mapped_column(LargeBinary(8))
+    #: Where its last record says that it stands: the checker may have chosen another place and scene.
+    at_place: Mapped[str | None] = mapped_column(String(96))
+    at_scene: Mapped[str | None] = mapped_column(String(32))
     held_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     held_chain: Mapped[bytes] = mapped_column(LargeBinary(32))
     #: The last thing that was wrong with its uploads, and when.
@@ -54,13 +61,16 @@ class Device(Base):
 class Record(Base):
     """One record as it lay in the handheld's journal (`raw`), its chain value, and its fields in columns.
 
-    A record of a form this server does not know has `verdict` NULL; it is kept all the same.
+    The record of a person decided has a `verdict`, that of an event on the handheld an `event`. A record of a
+    form this server does not know has neither; it is kept all the same.
     """
 
     __tablename__ = "record"
     __table_args__ = (
         UniqueConstraint("device_id", "seq"),
         Index("record_sub_time", "sub", "time_unix"),
+        Index("record_place_received", "place", "received_unix"),
+        Index("record_time", "time_unix"),
         {"sqlite_autoincrement": True},
     )
 
@@ -92,6 +102,11 @@ class Record(Base):
     checker: Mapped[str | None] = mapped_column(String(48))
     #: Numbers, comma between them.
     confirmed: Mapped[str | None] = mapped_column(Text)
+    role: Mapped[int | None]
+    #: Why a person was entered by hand.
+    manual: Mapped[int | None]
+    event: Mapped[int | None]
+    detail: Mapped[str | None] = mapped_column(String(96))
 
 
 class Trust(Base):
@@ -103,3 +118,64 @@ class Trust(Base):
     data: Mapped[bytes] = mapped_column(LargeBinary(65_536))
     expires_unix: Mapped[int] = mapped_column(BigInteger)
     received_unix: Mapped[int] = mapped_column(BigInteger)
+
+
+class Root(Base):
+    """A root key of the authority that this server believes or believed; the newest signs what comes next."""
+
+    __tablename__ = "root"
+
+    number: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    kid: Mapped[bytes] = mapped_column(LargeBinary(8), unique=True)
+    public: Mapped[bytes] = mapped_column(LargeBinary(64))
+
+
+class Pack(Base):
+    """Manifests whose signature by the root `root_kid` was good, and whose parts are all here."""
+
+    __tablename__ = "pack"
+
+    version: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    manifest: Mapped[bytes] = mapped_column(LargeBinary(4_096))
+    root_kid: Mapped[bytes] = mapped_column(LargeBinary(8))
+    expires_unix: Mapped[int] = mapped_column(BigInteger)
+    received_unix: Mapped[int] = mapped_column(BigInteger)
+
+
+class Wrapped(Base):
+    """A manifest wrapped in an earlier root's word for the root in force, for handhelds that pin that one."""
+
+    __tablename__ = "pack_wrapped"
+
+    version: Mapped[int] = mapped_column(ForeignKey("pack.version", ondelete="CASCADE"), primary_key=True)
+    root_kid: Mapped[bytes] = mapped_column(LargeBinary(8), primary_key=True)
+    manifest: Mapped[bytes] = mapped_column(LargeBinary(4_096))
+
+
+class Part(Base):
+    """The bytes of a part by their SHA-256."""
+
+    __tablename__ = "part"
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary(1_048_576))
+
+
+class PackPart(Base):
+    """Which parts a manifest names."""
+
+    __tablename__ = "pack_part"
+
+    version: Mapped[int] = mapped_column(ForeignKey("pack.version", ondelete="CASCADE"), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(ForeignKey("part.digest"), primary_key=True)
+
+
+class Staff(Base):
+    """Somebody of a unit's roster; `place` is "" for a roster that counts at every place of the unit."""
+
+    __tablename__ = "staff"
+
+    place: Mapped[str] = mapped_column(String(96), primary_key=True)
+    sub: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
+    role: Mapped[int]
+    name: Mapped[str] = mapped_column(String(48))

@@ -11,6 +11,7 @@ from pathlib import Path
 from host_tools.files import FileTrouble, read_limited
 from host_tools.pki import ServerPki
 from host_tools.server import console, devices
+from host_tools.server.packpull import PackPuller
 from host_tools.server.puller import Puller
 from host_tools.server.store import Store
 from host_tools.serving import Listener, serve
@@ -76,13 +77,16 @@ async def _serve(
         Listener(devices.make_app(store, bell), ports.devices, tls),
         Listener(console.make_app(store, bell, key, ports.console), ports.console),
     ]
-    puller = None
+    pullers = []
     if authority_url:
-        puller = asyncio.create_task(Puller(store, authority_url, root_public).run())
+        pullers = [
+            asyncio.create_task(Puller(store, authority_url, root_public).run()),
+            asyncio.create_task(PackPuller(store, authority_url, root_public).run()),
+        ]
     try:
         await serve(listeners, bell.close)
     finally:
-        if puller:
+        for puller in pullers:
             puller.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await puller

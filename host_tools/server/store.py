@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import secrets
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine, delete, event, func, select, update
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from firmware.core.record import GENESIS
+from host_tools.database import Database
 from host_tools.server.schema import Base, Device, Record, Token, Trust
 
-#: How long a transaction waits for another one.
-BUSY_MS = 10_000
-#: Connections kept open, and those added when the server's 40 threads are all busy.
-POOL_SIZE = 8
-POOL_OVERFLOW = 40
 TOKEN_BYTES = 16
 SECRET_BYTES = 32
 #: Device ids use letters and digits that nobody mixes up.
@@ -36,43 +27,18 @@ class TokenRefused(Exception):
     """The token is unknown, used or expired; which of them is not told."""
 
 
-class Store:
-    """Opens (and creates) the database file. All methods are blocking: call them in a thread."""
+class Store(Database):
+    """The database file. All methods are blocking: call them in a thread."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Created here so that nobody else can read it: it holds the devices' secrets.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        # An error must not carry a statement's values into a log: they are records.
-        self.engine = create_engine(
-            f"sqlite:///{path}", hide_parameters=True, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW
-        )
-        event.listen(self.engine, "connect", _prepare_connection)
-        event.listen(self.engine, "begin", _begin)
-        self._writer = self.engine.execution_options(writes=True)
-        with self._writer.begin() as connection:
-            Base.metadata.create_all(connection)
-
-    def close(self) -> None:
-        """Close every connection."""
-        self.engine.dispose()
-
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[Session]:
-        """A session that sees one moment of the database."""
-        with Session(self.engine) as session:
-            yield session
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[Session]:
-        """A session that holds the write lock from its start; committed at the end, undone on exceptions."""
-        with Session(self._writer) as session, session.begin():
-            yield session
+        super().__init__(path, Base)
 
     # Enrolment -------------------------------------------------------------------------------------------
 
-    def create_token(self, place: str, scene: str, now_unix: int, life_s: int) -> bytes:
-        """A new one-time token for a handheld that will stand at `place` with `scene`."""
+    def create_token(
+        self, place: str, scene: str, now_unix: int, life_s: int, root_kid: bytes | None = None
+    ) -> bytes:
+        """A new one-time token for a handheld that will stand at `place` with `scene` and pin that root."""
         token = secrets.token_bytes(TOKEN_BYTES)
         with self.writing() as session:
             session.add(
@@ -82,6 +48,7 @@ class Store:
                     scene=scene,
                     created_unix=now_unix,
                     expires_unix=now_unix + life_s,
+                    root_kid=root_kid,
                 )
             )
         return token
@@ -95,7 +62,7 @@ class Store:
                     Token.token_hash == _hash(token), Token.used_unix.is_(None), Token.expires_unix > now_unix
                 )
                 .values(used_unix=now_unix)
-                .returning(Token.place, Token.scene)
+                .returning(Token.place, Token.scene, Token.root_kid)
             ).one_or_none()
             if taken is None:
                 raise TokenRefused("token refused")
@@ -107,6 +74,7 @@ class Store:
                 place=taken.place,
                 scene=taken.scene,
                 enrolled_unix=now_unix,
+                root_kid=taken.root_kid,
                 trust_version=0,
                 held_seq=0,
                 held_chain=GENESIS,
@@ -192,17 +160,3 @@ class Store:
 
 def _hash(token: bytes) -> bytes:
     return hashlib.sha256(token).digest()
-
-
-def _prepare_connection(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    """Write-ahead log, durable at commit; transactions are begun by `_begin`, not by the driver."""
-    assert isinstance(connection, sqlite3.Connection)  # noqa: S101 - for the type checker
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin(connection: Connection) -> None:
-    """A transaction that will write takes the lock at its start: it never fails half-way for want of it."""
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

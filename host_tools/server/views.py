@@ -30,7 +30,7 @@ def record_json(row: Record) -> dict[str, object]:
         "kind": _name(words.KINDS, row.kind),
         "cti": None if row.cti is None else row.cti.hex(),
         "colour": _name(words.COLOURS, row.colour),
-        "verdict": _name(words.VERDICTS, row.verdict) or words.UNREADABLE.name,
+        "verdict": None if row.event is not None else _verdict(row).name,
         "reasons": [words.reason(number).name for number in numbers(row.reasons)],
         "object_centi_c": row.object_centi_c,
         "ambient_centi_c": row.ambient_centi_c,
@@ -41,6 +41,10 @@ def record_json(row: Record) -> dict[str, object]:
             words.CONFIRMED[number].name if number in words.CONFIRMED else str(number)
             for number in numbers(row.confirmed)
         ],
+        "role": _name(words.ROLES, row.role),
+        "manual": _name(words.MANUAL, row.manual),
+        "event": None if row.event is None else _event(row.event).name,
+        "detail": row.detail,
     }
 
 
@@ -59,11 +63,15 @@ def record_row(row: Record) -> dict[str, object]:
         "party": None if row.party_first is None else (row.party_first, row.party_index, row.party_size),
         "kind": _word(words.KINDS, row.kind),
         "colour": _word(words.COLOURS, row.colour),
-        "verdict": _word(words.VERDICTS, row.verdict) or words.UNREADABLE,
+        "verdict": _verdict(row),
         "reasons": [words.reason(number) for number in numbers(row.reasons)],
         "body_c": None if row.body_centi_c is None else f"{row.body_centi_c / 100:.1f}",
         "mask": _word(words.MASKS, row.mask),
         "confirmed": [words.CONFIRMED[n] for n in numbers(row.confirmed) if n in words.CONFIRMED],
+        "role": _word(words.ROLES, row.role) if row.role else None,
+        "manual": _word(words.MANUAL, row.manual),
+        "event": None if row.event is None else _event(row.event),
+        "detail": row.detail or "",
     }
 
 
@@ -88,6 +96,15 @@ def device_json(row: Device) -> dict[str, object]:
 def numbers(joined: str | None) -> list[int]:
     """The numbers of a column that holds several."""
     return [int(part) for part in joined.split(",")] if joined else []
+
+
+def _verdict(row: Record) -> Word:
+    return _word(words.VERDICTS, row.verdict) or words.UNREADABLE
+
+
+def _event(number: int) -> Word:
+    """The word for an event; those of newer firmware show as numbers."""
+    return _word(words.EVENTS, number) or Word(f"event_{number}", f"事件 {number}", f"event {number}")
 
 
 def _word(table: Sequence[Word], number: int | None) -> Word | None:

@@ -26,6 +26,7 @@ KINDS = (
     Word("live", "实时码", "live code"),
     Word("printed", "纸质码", "printed code"),
     Word("eu", "欧盟证书", "EU certificate"),
+    Word("none", "无码", "no code"),
 )
 COLOURS = (
     Word("green", "绿", "green"),
@@ -38,15 +39,42 @@ MASKS = (
     Word("worn", "已戴", "worn"),
     Word("not_worn", "未戴", "not worn"),
 )
+ROLES = (
+    Word("visitor", "访客", "visitor"),
+    Word("staff", "本单位人员", "staff"),
+    Word("new", "新上岗人员", "new staff"),
+    Word("returning", "返岗人员", "returning staff"),
+)
+#: Why somebody was entered by hand, from 1 on.
+MANUAL = (
+    Word("unknown", "", ""),
+    Word("no_phone", "无手机", "no phone"),
+    Word("unreadable", "码无法识读", "code unreadable"),
+    Word("other", "其他原因", "another reason"),
+)
+#: What happened on a handheld besides people passing, from 1 on.
+EVENTS = (
+    Word("unknown", "事件", "event"),
+    Word("scene_changed", "更换场景", "scene changed"),
+    Word("forced_out", "闭馆签退", "checked out at closing"),
+    Word("pack_installed", "已更新数据包", "pack installed"),
+    Word("clock_conflict", "时钟冲突", "clock conflict"),
+    Word("presence_reset", "在场清零", "presence reset"),
+)
 DIRECTIONS = (Word("in", "进", "in"), Word("out", "出", "out"), Word("none", "", ""))
 CONFIRMED = {
     1: Word("id_equal", "证件相符", "ID compared"),
     2: Word("id_differs", "证件不符", "ID differs"),
 }
 SCENES = {
-    "transit": Word("transit", "公共交通", "transit"),
+    "office": Word("office", "机关事业单位", "office"),
+    "enterprise": Word("enterprise", "企业、医院、学校", "company, hospital, school"),
     "public_place": Word("public_place", "公共场所", "public place"),
+    "transit": Word("transit", "公共交通", "transit"),
+    "school_bus": Word("school_bus", "学校定制公交", "school charter bus"),
     "registered_venue": Word("registered_venue", "登记场所", "registered venue"),
+    "event": Word("event", "会议会展", "conference or exhibition"),
+    "checkpoint": Word("checkpoint", "检查点", "checkpoint"),
 }
 _REASONS = {
     reasons.OK: ("正常", "all in order"),

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from fleetkit import NOW, AppClient, PaperHandheld, open_store
 
-from firmware.core import reasons
+from firmware.core import reasons, record
 from host_tools.server import console, devices, words
 from host_tools.server.store import Store
 
@@ -114,6 +114,24 @@ def test_a_record_as_json_and_as_a_row(client, store):
     assert bytes(range(16)).hex()[:8] not in page + client.get("/api/records").text
     # Newest first.
     assert page.index("#2</span>") < page.index("#1</span>")
+
+
+def test_events_and_roles_in_words(client, store):
+    handheld = PaperHandheld.enrolled(store)
+    handheld.write(1, role=3, manual=1, kind=4)
+    event = {key: handheld.fields()[key] for key in (2, 3, 4, 5, 6)}
+    handheld.append(record.encode({1: 2, **event, record.EVENT: 1, record.DETAIL: HOSTILE}))
+    handheld.append(record.encode({1: 3, **event, record.EVENT: 99}))
+    upload(store, handheld)
+    first, second, third = client.get("/api/records", headers=BEARER).json()
+    assert (first["role"], first["manual"], first["kind"]) == ("returning", "no_phone", "none")
+    assert (second["event"], second["verdict"], second["detail"]) == ("scene_changed", None, HOSTILE)
+    assert (third["event"], first["event"], first["verdict"]) == ("event_99", None, "pass")
+    client.get(f"/?key={KEY}")
+    page = client.get("/").text
+    for text in ("返岗人员", "人工登记", "no phone", "更换场景", "事件 99"):
+        assert text in page
+    assert "无法识读的记录" not in page and "<script>alert" not in page
 
 
 def test_paging(client, store):
