@@ -126,6 +126,23 @@ class _Reader:
 
     def item(self, depth: int) -> object:
         """The next data item with at most `depth` levels below the caller's."""
+        data, at = self.data, self.at
+        first = data[at] if at < len(data) else _BREAK
+        argument = first & 31
+        if first < 0x80 and argument < 24 and self.left > 0:
+            # Most are small numbers and short strings, with a head of one byte.
+            self.left -= 1
+            at += 1
+            self.at = at
+            if first < 0x20:
+                return argument
+            if first < 0x40:
+                return -1 - argument
+            end = at + argument
+            if end > len(data):
+                raise CborError("truncated")
+            self.at = end
+            return data[at:end] if first < 0x60 else _text(data[at:end])
         first = self.head()
         argument = self.argument
         if first < 0x20:
@@ -204,16 +221,17 @@ class _Reader:
 
     def pass_over(self, depth: int, count: int) -> None:
         """The next `count` data items, held to their form and the limits only."""
-        data = self.data
-        for _ in range(count):
-            # Most are small numbers and short strings, with a head of one byte.
-            at = self.at
-            if at < len(data) and data[at] < 0x80 and data[at] & 31 < 24 and self.left > 0:
-                self.left -= 1
-                self.at = at + 1
-                if data[at] >= 0x40:
-                    self.skip(data[at] & 31)
+        data, at, left = self.data, self.at, self.left
+        size = len(data)
+        while count > 0:
+            count -= 1
+            # As in `item`, most have a head of one byte. A string that goes too far is found below.
+            first = data[at] if at < size else _BREAK
+            if first < 0x80 and first & 31 < 24 and left > 0:
+                left -= 1
+                at += 1 + (first & 31) if first >= 0x40 else 1
                 continue
+            self.at, self.left = at, left
             first = self.head()
             argument = self.argument
             if first < 0x40:
@@ -238,9 +256,13 @@ class _Reader:
                     argument = 1
                 elif first >= 0xA0:
                     argument *= 2
-                if argument > len(data) - self.at:
+                if argument > size - self.at:
                     raise CborError("truncated")
                 self.pass_over(depth - 1, argument)
+            at, left = self.at, self.left
+        if at > size:
+            raise CborError("truncated")
+        self.at, self.left = at, left
 
     def simple(self, info: int, argument: int) -> object:
         """false, true, null or a float (RFC 8949 section 3.3)."""
