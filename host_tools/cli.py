@@ -15,9 +15,9 @@ from firmware.core.errors import CoreError
 from firmware.core.message import encode_provisioning
 from firmware.core.scene import default_scene
 from firmware.core.trust import kid_of_key
-from host_tools import demo, rules_cli, run, serving
+from host_tools import authority_cli, demo, rules_cli, run, serving
 from host_tools.authority import app as authority
-from host_tools.authority import pictures
+from host_tools.authority.fields import PeopleTrouble
 from host_tools.device.build import ROOT
 from host_tools.files import FileTrouble, write_private
 from host_tools.server import serve as server
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.action(options)
         return status
-    except (FileTrouble, TrustTrouble, CoreError) as e:
+    except (FileTrouble, TrustTrouble, PeopleTrouble, CoreError) as e:
         return _complain(str(e), BAD_INPUT)
     except run.RunTrouble as e:
         return _complain(str(e), BROKEN)
@@ -108,16 +108,10 @@ def _add_authority(commands: _Commands[argparse.ArgumentParser], common: argpars
     group = commands.add_parser("authority", help="the issuer of codes").add_subparsers(
         required=True, metavar="COMMAND"
     )
-    command = group.add_parser("serve", parents=[common], help="town, wallets and trust list on 127.0.0.1")
+    command = group.add_parser("serve", parents=[common], help="town, wallets, intakes, office on 127.0.0.1")
     command.add_argument("--port", type=_port, default=DEFAULT_PORT_BASE + AUTHORITY_PORT)
     command.set_defaults(action=_authority_serve)
-    command = group.add_parser("people", parents=[common], help="list the town")
-    command.set_defaults(action=_authority_people)
-    command = group.add_parser("code", parents=[common], help="print what a person shows now")
-    command.add_argument("person")
-    command.add_argument("--medium", choices=("live", "paper"))
-    command.add_argument("--out", type=Path, metavar="PNG", help="write the QR picture as well")
-    command.set_defaults(action=_authority_code)
+    authority_cli.add_commands(group, common)
 
 
 def _add_server(commands: _Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -177,25 +171,9 @@ def _sim(options: argparse.Namespace) -> int:
 
 def _authority_serve(options: argparse.Namespace) -> int:
     part = authority.Authority(State(options.state))
-    serving.run([serving.Listener(authority.make_app(part), options.port)])
-    return 0
-
-
-def _authority_people(options: argparse.Namespace) -> int:
-    for person in authority.Authority(State(options.state)).town.people:
-        print(f"{person.id:12} {person.name}\t{person.note_zh} / {person.note_en}")
-    return 0
-
-
-def _authority_code(options: argparse.Namespace) -> int:
-    part = authority.Authority(State(options.state))
-    person = part.town.find(options.person)
-    if person is None:
-        raise FileTrouble(f"nobody is called {options.person}; see `yima authority people`")
-    shown = part.show(person, options.medium)
-    if options.out:
-        options.out.write_bytes(pictures.png(shown.text))
-    print(shown.text)
+    app = authority.make_app(part)
+    print(f"office: http://{HOST}:{options.port}/office/ (password: yima authority password)", flush=True)
+    serving.run([serving.Listener(app, options.port)])
     return 0
 
 

@@ -22,6 +22,7 @@ from firmware.core import message
 from firmware.core.errors import CoreError
 from firmware.core.trust import kid_of_key
 from host_tools.authority.app import Authority
+from host_tools.authority.office_gate import load_or_create_password
 from host_tools.device.build import ROOT, BuildError, build
 from host_tools.device.engines import target_of
 from host_tools.device.image import ImageError, prepare
@@ -288,7 +289,7 @@ async def _run(state: State, port_base: int, browser: bool) -> int:
                 await starting
             return 0
         running = starting.result()
-        _announce(running)
+        _announce(running, load_or_create_password(state.authority))
         if browser and has_display():
             await asyncio.to_thread(webbrowser.open, running.handheld)
         assert system.supervisor is not None  # noqa: S101 - for the type checker
@@ -304,10 +305,11 @@ async def _run(state: State, port_base: int, browser: bool) -> int:
         await system.stop()
 
 
-def _announce(running: Running) -> None:
+def _announce(running: Running, password: str) -> None:
     _say("Yima is running. Ctrl-C stops everything.")
     _say(f"  handheld  {running.handheld}/")
     _say(f"  town      {running.authority}/")
+    _say(f"  office    {running.authority}/office/  password {password}")
     _say(f"  records   {running.console}/?key={running.console_key}")
 
 

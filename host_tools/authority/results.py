@@ -64,7 +64,7 @@ class RowError(ValueError):
     """What is wrong with one row. The message does not repeat what was in it."""
 
 
-class FileRefused(Exception):
+class FileRefused(PeopleTrouble):
     """The whole file or batch is refused."""
 
 

@@ -60,7 +60,7 @@ def test_codes_on_the_command_line(capsys, state, tmp_path):
     status, out, _ = yima(capsys, "authority", "code", "teacher", "--out", picture, "--state", state.root)
     assert status == 0 and out.startswith("YM1:") and picture.read_bytes().startswith(b"\x89PNG")
     status, _, err = yima(capsys, "authority", "code", "nobody", "--state", state.root)
-    assert status == 2 and "nobody is called nobody" in err
+    assert status == 2 and "nobody is registered under this id" in err
 
 
 def test_tokens(capsys, state, tmp_path):
