@@ -106,7 +106,7 @@ def _group(number: int, days: int) -> Rule:
     A sample whose result is not known yet counts: its owner has done what was asked.
     """
     logic = _if(
-        {"in": [number, {"var": "code.groups"}]},
+        _if({"var": "code.groups"}, {"in": [number, {"var": "code.groups"}]}, False),
         _with_clock(_if({"var": "code.test"}, {"<": [_TAKEN, _plus(_NOW, -days * DAY_S)]}, True)),
         False,
     )
