@@ -85,20 +85,20 @@ class PackError(CoreError):
 class Manifest:
     """A manifest whose signature was good. Whether it is new, and not yet expired, is for the caller."""
 
-    __slots__ = ("_entries", "expires_unix", "issued_unix", "version")
+    __slots__ = ("entries", "expires_unix", "issued_unix", "version")
 
     def __init__(self, version: int, issued_unix: int, expires_unix: int, entries: bytes) -> None:
         self.version = version
         self.issued_unix = issued_unix
         self.expires_unix = expires_unix
-        # Per part kind u16, length u32 and SHA-256 in one string: objects would take ten times as much.
-        self._entries = entries
+        #: Per part kind u16, length u32 and SHA-256 in one string: objects would take ten times as much.
+        self.entries = entries
 
     def parts(self) -> "Iterator[tuple[int, int, bytes]]":
         """Kind, length and SHA-256 of every part, those of unknown kinds too."""
-        for at in range(0, len(self._entries), _ENTRY):
-            kind, length = struct.unpack(">HI", self._entries[at : at + 6])
-            yield kind, length, self._entries[at + 6 : at + _ENTRY]
+        for at in range(0, len(self.entries), _ENTRY):
+            kind, length = struct.unpack(">HI", self.entries[at : at + 6])
+            yield kind, length, self.entries[at + 6 : at + _ENTRY]
 
     def part(self, kind: int) -> "tuple[int, bytes] | None":
         """Length and SHA-256 of the part of this kind, None without one."""

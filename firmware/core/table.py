@@ -74,31 +74,32 @@ class Table:
         """The values of all records with this 8-byte key, in their order; at most 16."""
         if len(key) != KEY_BYTES:
             raise TableError("key")
-        wanted = int.from_bytes(key, "big")
-        per_block = _BLOCK // self._size
-        # The first record not below the key is in low..high; the keys around them bound the next guess.
+        size = self._size
+        per_block = _BLOCK // size
+        # The first record not below the key is in low..high; the keys around them bound the next guess, by
+        # their first 32 bits.
+        wanted = int.from_bytes(key[:4], "big")
         low, high = 0, self.count
-        low_key, high_key = 0, 1 << 64
+        low_key, high_key = 0, 1 << 32
         guesses = _GUESSES
-        while True:
-            at = low
-            if high - low >= per_block:
-                if guesses:
-                    guesses -= 1
-                    at += (wanted - low_key) * (high - low) // (high_key - low_key)
-                else:
-                    at += (high - low) // 2
-                at = max(low, min(at - per_block // 2, high - per_block))
-            block = self._records(at, min(per_block, self.count - at))
-            if not block:
-                return []
-            first, last = block[:KEY_BYTES], block[-self._size :][:KEY_BYTES]
-            if at > low and first >= key:
-                high, high_key = at, int.from_bytes(first, "big")
-            elif at + per_block < high and last < key:
-                low, low_key = at + per_block, int.from_bytes(last, "big")
+        while high - low >= per_block:
+            if guesses:
+                at = low + (wanted - low_key) * (high - low) // max(1, high_key - low_key)
             else:
+                at = (low + high) // 2
+            # The first guess is far off in a long table: one key is enough to make the next one good.
+            count = 1 if guesses == _GUESSES and high - low > 16 * per_block else per_block
+            guesses -= guesses > 0
+            at = max(low, min(at - count // 2, high - count))
+            block = self._records(at, count)
+            if at > low and block[:KEY_BYTES] >= key:
+                high, high_key = at, int.from_bytes(block[:4], "big")
+                continue
+            end = len(block) - size
+            if block[end : end + KEY_BYTES] >= key:
                 return self._collect(key, block, at)
+            low, low_key = at + count, int.from_bytes(block[end : end + 4], "big")
+        return self._collect(key, self._records(low, min(per_block, self.count - low)), low)
 
     def value_at(self, index: int) -> bytes:
         """The value of record number `index`."""
@@ -110,16 +111,21 @@ class Table:
 
     def _collect(self, key: bytes, block: bytes, at: int) -> "list[bytes]":
         """The values under `key` from record `at` on, of which `block` is the beginning."""
+        size = self._size
         found: "list[bytes]" = []
         while block:
-            for start in range(0, len(block), self._size):
-                here = block[start : start + KEY_BYTES]
-                if here > key or len(found) == MAX_SAME:
-                    return found
-                if here == key:
-                    found.append(block[start + KEY_BYTES : start + self._size])
-            at += len(block) // self._size
-            block = self._records(at, min(_BLOCK // self._size, self.count - at))
+            start = block.find(key)
+            while start >= 0 and len(found) < MAX_SAME:
+                if start % size:
+                    start = block.find(key, start + 1)
+                else:
+                    found.append(block[start + KEY_BYTES : start + size])
+                    start = block.find(key, start + size)
+            end = len(block) - size
+            at += len(block) // size
+            if len(found) == MAX_SAME or block[end : end + KEY_BYTES] > key:
+                break
+            block = self._records(at, min(_BLOCK // size, self.count - at))
         return found
 
     def _record(self, index: int) -> bytes:
