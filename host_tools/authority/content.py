@@ -1,7 +1,7 @@
 """What the authority puts into packs besides keys and revocations: scenes, rules, value sets, texts, roster.
 
-Scenes and rules are those of the notice unless the folder says otherwise; the roster and the sealing key are
-what was brought here by `yima pack roster` and `yima pack sealing-key`.
+Scenes and rules are those of the notice unless the folder says otherwise; roster, sealing key and
+other rules are what `yima pack roster`, `yima pack sealing-key` and `yima pack rules` brought here.
 """
 
 from __future__ import annotations
@@ -10,13 +10,19 @@ import csv
 import io
 from pathlib import Path
 
-from firmware.core import pack, scene, table
+from firmware.core import cbor, pack, scene, table
+from firmware.core.rules import MAX_RULES
 from firmware.core.trust import kid_of_key
+from host_tools.authority.default_rules import default_records
 from host_tools.authority.default_scenes import default_scenes
+from host_tools.authority.eu_rules import Compiled, value_set_blobs
 from host_tools.files import FileTrouble, read_limited, write_private
 
 ROLES = {"staff": pack.STAFF, "new": pack.NEW, "returning": pack.RETURNING}
+RULES_FILE = "rules.cbor"
 ROSTER_FILE = "roster.csv"
+#: What a file of rules of every country of the EU takes.
+MAX_RULE_ITEMS = 65_536
 SEALING_FILE = "sealing.pub"
 ROSTER_LIMIT_BYTES = 4 * 1_048_576
 SUB_BYTES = 16
@@ -27,9 +33,37 @@ def scenes_part() -> bytes:
     return table.encode_book((table.key_of(one.id), scene.encode_scene(one)) for one in default_scenes())
 
 
-def rules_parts() -> dict[int, bytes | None]:
-    """Rules, value sets and texts."""
-    return {}
+def rules_parts(folder: Path) -> dict[int, bytes | None]:
+    """Rules, with value sets and texts where there are any: those brought here, else the notice's."""
+    path = folder / RULES_FILE
+    records, texts, value_sets = default_records(), {}, {}
+    if path.exists():
+        kept = cbor.loads(read_limited(path), max_items=MAX_RULE_ITEMS)
+        if not isinstance(kept, dict) or set(kept) != {1, 2, 3}:
+            raise FileTrouble(f"{path}: not the rules that were kept")
+        records, texts, value_sets = kept[1], kept[2], kept[3]
+    texts_of = [
+        (pack.text_key(reason, language), text.encode())
+        for reason, both in texts.items()
+        for language, text in enumerate(both)
+        if text
+    ]
+    sets = [(table.key_of(name), blob) for name, blob in value_sets.items()]
+    return {
+        pack.RULES: table.encode_book((n.to_bytes(8, "big"), record) for n, record in enumerate(records)),
+        pack.VALUE_SETS: table.encode_book(sets) if sets else None,
+        pack.TEXTS: table.encode_book(texts_of) if texts_of else None,
+    }
+
+
+def keep_rules(folder: Path, rules: Compiled, value_sets: dict[str, list[str]]) -> None:
+    """Take rules in place of those before. Raises FileTrouble where they are too many."""
+    if len(rules.records) > MAX_RULES:
+        raise FileTrouble(f"a handheld looks at {MAX_RULES} rules, not at {len(rules.records)}")
+    texts: dict[object, object] = {reason: list(both) for reason, both in rules.texts.items()}
+    blobs: dict[object, object] = {}
+    blobs.update(value_set_blobs({**value_sets}))
+    write_private(folder / RULES_FILE, cbor.dumps({1: rules.records, 2: texts, 3: blobs}))
 
 
 def roster_part(folder: Path) -> bytes | None:

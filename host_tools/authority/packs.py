@@ -17,6 +17,7 @@ from firmware.core.errors import CoreError
 from firmware.core.trust import IssuerKey, encode_issuer_key
 from host_tools import pki
 from host_tools.authority import content
+from host_tools.authority.eu_rules import Compiled
 from host_tools.authority.keys import DAY_S, ROLES, Keys
 from host_tools.authority.revocations import LOG_FILE, Revocations, Revoked
 from host_tools.authority.trust import Certificates
@@ -28,7 +29,7 @@ LIFE_S = 7 * DAY_S
 #: A pack older than this is signed anew, so that what handhelds hold is rarely near its end.
 RENEW_S = DAY_S // 2
 #: Files of the folder that go into packs.
-INPUTS = (LOG_FILE, content.ROSTER_FILE, content.SEALING_FILE)
+INPUTS = (LOG_FILE, content.RULES_FILE, content.ROSTER_FILE, content.SEALING_FILE)
 #: Parts that no manifest names any more stay for who is still fetching them.
 KEPT_PARTS_S = DAY_S
 
@@ -147,6 +148,16 @@ class PackBook:
             if not path.exists() or read_limited(path, 1_024) != public.hex().encode():
                 write_private(path, public.hex().encode())
 
+    def keep_rules(self, rules: Compiled, value_sets: dict[str, list[str]]) -> None:
+        """Take rules in place of the notice's. Raises FileTrouble."""
+        with locked(self._folder):
+            content.keep_rules(self._folder, rules, value_sets)
+
+    def keep_default_rules(self) -> None:
+        """The notice's rules again."""
+        with locked(self._folder):
+            (self._folder / content.RULES_FILE).unlink(missing_ok=True)
+
     def issuer_keys(self, now_unix: int) -> list[IssuerKey]:
         """Own and imported keys that are not withdrawn."""
         own = [
@@ -172,7 +183,7 @@ class PackBook:
             ),
             **self.revocations.parts(),
             pack.SCENES: content.scenes_part(),
-            **content.rules_parts(),
+            **content.rules_parts(self._folder),
             pack.ROSTER: content.roster_part(self._folder),
             pack.SEALING_KEY: content.sealing_part(self._folder),
         }
