@@ -15,11 +15,12 @@ from firmware.core.errors import CoreError
 from firmware.core.message import encode_provisioning
 from firmware.core.scene import default_scene
 from firmware.core.trust import kid_of_key
-from host_tools import authority_cli, demo, rules_cli, run, serving
+from host_tools import authority_cli, demo, pack_cli, rules_cli, run, serving
 from host_tools.authority import app as authority
 from host_tools.authority.fields import PeopleTrouble
 from host_tools.device.build import ROOT
 from host_tools.files import FileTrouble, write_private
+from host_tools.packfile import PackTrouble
 from host_tools.server import serve as server
 from host_tools.state import (
     AUTHORITY_PORT,
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.action(options)
         return status
-    except (FileTrouble, TrustTrouble, PeopleTrouble, CoreError) as e:
+    except (FileTrouble, PackTrouble, TrustTrouble, PeopleTrouble, CoreError) as e:
         return _complain(str(e), BAD_INPUT)
     except run.RunTrouble as e:
         return _complain(str(e), BROKEN)
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_authority(commands, common)
     _add_server(commands, common)
+    pack_cli.add_parser(commands, common)
     _add_trust(commands, common)
     rules_cli.add_parser(commands)
 
