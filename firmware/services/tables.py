@@ -34,7 +34,7 @@ if False:
 #: So many issuers' tables are kept on flash; the keys of others are checked the long way.
 MAX_TABLES = 16
 #: Pause between two looks at whether there is a table to build, and twice as long after each failure.
-LOOK_MS = 2_000
+LOOK_MS = 250
 #: So often is one trust list tried again where flash or memory fail; then with the next, or the next start.
 MAX_FAILURES = 6
 _HASH_BYTES = 32

@@ -1,18 +1,23 @@
-"""Give the program's names spellings that the interpreter has in its table of strings anyway.
+"""Make the names of a whole program cheaper: spellings that the interpreter knows, no names for constants.
 
-Every other spelling costs the handheld's RAM an entry in that table, which grows by doubling: beyond 600 of
-them it takes 7 kB at once, beyond 1,240 another 14 kB. Only spellings change, and only in a whole program
-(the bundle), where every use of a name can be seen:
+A spelling that MicroPython does not have in its table of strings anyway costs the handheld's RAM an entry in
+that table, which grows by doubling: beyond 600 of them it takes 7 kB at once, beyond 1,240 another 14 kB. A
+name in a module or class costs an entry in a dictionary. Only names change, and only in a whole program (the
+bundle), where every use of one can be seen:
 
 - An *attribute* is renamed where the program itself defines it, everywhere at once and no two to the same
   spelling. Attributes that somebody else's code may know keep theirs: those of `foreign` texts, those that
   are interned, special names.
 - A *global* gets a spelling that is nowhere a local name, a builtin or another global's. What was imported
   keeps its name, and so do exceptions, for crash notes show them.
+- A global that is a *constant*, text, bytes, numbers or a tuple of those, becomes a ``const()``: the compiler
+  writes it in where it is used, and the module's dictionary does not hold it.
+- A *class* with methods forgets ``__module__`` and ``__qualname__``, which nobody asks for, before it keeps
+  its methods. That takes its docstring's place.
 
 Tracebacks show the new names of functions beside lines of the bundle; `lines.txt` and the sources say what
-stands there. The program must not look up names at run time (`getattr`, `globals`) nor have f-strings, whose
-parts have no positions; such a program is refused with RenameError.
+stands there. The program must not look up names at run time (`globals`, or `getattr` with anything but a
+literal) nor have f-strings, whose parts have no positions; such a program is refused with RenameError.
 """
 
 from __future__ import annotations
@@ -20,10 +25,11 @@ from __future__ import annotations
 import ast
 import builtins
 import keyword
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from host_tools.device.edits import Edit, apply
+from host_tools.device.edits import Edit, apply, replace
 
 INTERNED = Path(__file__).with_name("interned.txt")
 #: What the interpreter itself asks objects of the program for, or gives its exceptions.
@@ -74,25 +80,40 @@ class Renamer:
             [name for name in free if name not in used | set(foreign) | _PROTOCOL],
         )
         spellings = {self.attributes.get(name, name) for name in used}
-        unsafe = self._locals() | set(dir(builtins)) | set(keyword.kwlist) | _LOOK_UPS
-        names = self._globals()
+        self.constants = self._constants({*foreign, entry})
+        unsafe = self._locals() | set(dir(builtins)) | set(keyword.kwlist) | _LOOK_UPS | {"const"}
+        names = self._globals() - set(self.constants)
         unsafe |= names | {entry} | self._imported()
         candidates = dict.fromkeys([*free, *sorted(spellings)])
         self.globals = _assigned(
             sorted(name for name in names - kept if not name.startswith("_const_")),
             [name for name in candidates if name not in unsafe and not name.startswith("__")],
         )
+        self.globals.update((name, f"_const_of_{name}") for name in self.constants)
 
     def renamed(self) -> str:
         """The program's text with the new names, line for line."""
         return apply(self._text, self._edits(self._tree, None))
 
     def _refuse(self) -> None:
+        literal = {call.func for call in self._look_ups()}
         for node in ast.walk(self._tree):
             if isinstance(node, ast.JoinedStr):
                 raise RenameError(f"line {node.lineno}: f-string")
+            if node in literal:
+                continue
             if isinstance(node, ast.Name) and node.id in _LOOK_UPS and isinstance(node.ctx, ast.Load):
                 raise RenameError(f"line {node.lineno}: {node.id}")
+
+    def _look_ups(self) -> Iterator[ast.Call]:
+        """The calls of `getattr` and `hasattr` with a literal."""
+        for node in ast.walk(self._tree):
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) in ("getattr", "hasattr")
+                and _literal(node)
+            ):
+                yield node
 
     def _attributes(self) -> tuple[set[str], set[str]]:
         """All attributes that the program spells; those that it defines."""
@@ -104,6 +125,7 @@ class Renamer:
                     own.add(node.attr)
             elif isinstance(node, ast.ClassDef):
                 own |= _bound_in_class(node)
+        used.update(_literal(call) for call in self._look_ups())
         return used | own, own
 
     def _locals(self) -> set[str]:
@@ -139,7 +161,12 @@ class Renamer:
             elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
                 found.add(statement.name)
             elif isinstance(statement, ast.Assign):
-                found.update(target.id for target in statement.targets if isinstance(target, ast.Name))
+                found.update(
+                    target.id
+                    for whole in statement.targets
+                    for target in (whole.elts if isinstance(whole, ast.Tuple) else [whole])
+                    if isinstance(target, ast.Name)
+                )
             elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
                 found.add(statement.target.id)
         in_classes = {
@@ -149,6 +176,27 @@ class Renamer:
             for name in _bound_in_class(node)
         }
         return found - exceptions - self._locals() - in_classes - self._imported()
+
+    def _constants(self, kept: set[str]) -> dict[str, object]:
+        """The values of the globals that a ``const()`` can hold: bound once, before they are used."""
+        mentions = Counter(n.id for n in ast.walk(self._tree) if isinstance(n, ast.Name) and _binds(n))
+        first: dict[str, int] = {}
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Name) and not _binds(node):
+                first[node.id] = min(first.get(node.id, node.lineno), node.lineno)
+        free = self._globals() - kept
+        found: dict[str, object] = {}
+        for statement in self._tree.body:
+            name = _target(statement)
+            if name not in free or mentions[name] != 1 or name.startswith("_const_"):
+                continue
+            try:
+                value = _value(statement.value, found)  # type: ignore[attr-defined]
+            except ValueError:
+                continue
+            if (statement.end_lineno or 0) < first.get(name, 1 << 30):
+                found[name] = value
+        return found
 
     def _imported(self) -> set[str]:
         return {
@@ -161,6 +209,10 @@ class Renamer:
     def _edits(self, node: ast.AST, inside: set[str] | None) -> Iterator[Edit]:
         """The edits of a node and all below it; `inside` are the names of the class whose body it is in."""
         new: str | None
+        name = _target(node)
+        if name in self.constants and node in self._tree.body:
+            yield from replace(node, f"_const_of_{name} = const({self.constants[name]!r})")
+            return
         if isinstance(node, _Definition):
             top = node in self._tree.body
             new = self.attributes.get(node.name) if inside is not None else None
@@ -170,7 +222,11 @@ class Renamer:
                     self._lines[node.lineno - 1].encode().index(b" " + node.name.encode(), node.col_offset)
                 )
                 yield node.lineno, start + 1, start + 1 + len(node.name.encode()), new
-            within = _bound_in_class(node) if isinstance(node, ast.ClassDef) else None
+            within = None
+            if isinstance(node, ast.ClassDef):
+                within = _bound_in_class(node)
+                if ast.get_docstring(node) is not None and within:
+                    yield from replace(node.body[0], "del __module__, __qualname__")
             for field, value in ast.iter_fields(node):
                 for child in value if isinstance(value, list) else [value]:
                     if isinstance(child, ast.AST):
@@ -185,6 +241,10 @@ class Renamer:
             new = (self.attributes if inside and node.id in inside else self.globals).get(node.id)
             if new:
                 yield node.lineno, node.col_offset, node.end_col_offset or 0, new
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "hasattr"):
+            new = self.attributes.get(_literal(node))
+            if new:
+                yield from replace(node.args[1], repr(new))
         elif isinstance(node, ast.Global):
             names = ", ".join(self.globals.get(name, name) for name in node.names)
             yield node.lineno, node.col_offset, node.end_col_offset or 0, f"global {names}"
@@ -192,6 +252,42 @@ class Renamer:
             inside = None
         for child in ast.iter_child_nodes(node):
             yield from self._edits(child, inside)
+
+
+def _literal(call: ast.Call) -> str:
+    """The name that a `getattr` asks for, "" where that is no literal."""
+    name = call.args[1] if len(call.args) > 1 else None
+    return name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else ""
+
+
+def _binds(node: ast.Name) -> bool:
+    return not isinstance(node.ctx, ast.Load)
+
+
+def _target(node: ast.AST) -> str:
+    """The name that a plain assignment binds, "" for every other node."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id
+    return ""
+
+
+def _value(node: ast.expr, known: dict[str, object]) -> object:
+    """What an expression of constants stands for. Raises ValueError for any other."""
+    if isinstance(node, ast.Name) and node.id in known:
+        return known[node.id]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = _value(node.left, known), _value(node.right, known)
+        if isinstance(left, str) and isinstance(right, str):
+            return left + right
+        if isinstance(left, bytes) and isinstance(right, bytes):
+            return left + right
+        raise ValueError
+    if isinstance(node, ast.Tuple) and node.elts:
+        return tuple(_value(element, known) for element in node.elts)
+    value: object = ast.literal_eval(node)
+    if type(value) not in (int, str, bytes):
+        raise ValueError
+    return value
 
 
 def _bound_in_class(node: ast.ClassDef) -> set[str]:
