@@ -4,8 +4,8 @@
 
 Verifies N of the vectors with a table of V sub-tables, p256_native.py driving the machine code of the
 xtensawin .mpy files, decodes as many codes, and prints for one the instructions of each kernel function,
-conversions and divisions, as JSON. It is a program of its own because it puts stand-ins in the place of the
-kernel's modules.
+conversions and divisions, as JSON; also the most instructions between two yields of a verification and of
+building a table. It is a program of its own because it puts stand-ins in the place of the kernel's modules.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from firmware.core import base45
-from firmware.core.p256_comb import Verifier
+from firmware.core.p256_comb import Verifier, build_table_steps
 from host_tools.bench.inputs import PUBLIC, finish, make_signatures
 from host_tools.bench.mpy_code import native_functions
 from host_tools.bench.programs import ROOT
@@ -92,15 +92,24 @@ def install(board: Board) -> dict[str, ModuleType]:
     return kernel
 
 
+def longest_slice(machine: Machine, steps: Generator[None, None, Any]) -> int:
+    """The most instructions between two yields."""
+    longest = 0
+    before = machine.instructions
+    for _ in steps:
+        longest = max(longest, machine.instructions - before)
+        before = machine.instructions
+    return max(longest, machine.instructions - before)
+
+
 def count(folder: Path, v: int, turns: int) -> dict[str, float]:
     """Instructions of each function, conversions and divisions, all for one scan."""
     board = Board()
     kernel = install(board)
     # Only now: this module takes the kernel's functions when it is loaded.
     native = importlib.import_module("firmware.core.p256_native")
-    verifier = Verifier(
-        native.NativeEngine(engines.RECORDS if v == 1 else 32), (folder / "native.g").read_bytes()
-    )
+    engine = native.NativeEngine(engines.RECORDS if v == 1 else 32)
+    verifier = Verifier(engine, (folder / "native.g").read_bytes())
     table = (folder / f"native.{v}").read_bytes()
     board.instructions.clear()
     board.machine.conversions = board.machine.divisions = 0
@@ -115,7 +124,12 @@ def count(folder: Path, v: int, turns: int) -> dict[str, float]:
     counts = {name: number / turns for name, number in board.instructions.items()}
     counts["conversions"] = board.machine.conversions / turns
     counts["divisions"] = board.machine.divisions / turns
-    return counts
+    digest, signature = make_signatures()[0]
+    slices = {
+        "verify_slice": verifier.verify_steps(table, PUBLIC, digest, signature),
+        "install_slice": build_table_steps(engine, PUBLIC, v),
+    }
+    return counts | {name: longest_slice(board.machine, steps) for name, steps in slices.items()}
 
 
 if __name__ == "__main__":
