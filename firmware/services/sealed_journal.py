@@ -1,0 +1,390 @@
+"""The journal: every record the handheld decided, in sequence and sealed, until the server holds it.
+
+It lies in a flash partition of its own, a ring of sectors (firmware/services/ring.py). What must hold
+whatever happens to the power:
+
+* `append` returns after the record is on the flash and was read back; from then on every start finds it,
+  until it is acknowledged;
+* a sequence is never given twice, and nothing that is not acknowledged is overwritten;
+* no record is ever on the flash in plain: without a sealing key nothing is recorded, and so nobody decided.
+
+One program per record, one erase per sector: some 25 records. An acknowledgement is a frame of 12 bytes. The
+last sector that is free is left to acknowledgements, so that a full ring can be emptied.
+
+Memory: one record at a time, and in `batch` what it returns.
+"""
+
+import struct
+
+from firmware.core import ring_format
+from firmware.core.errors import CoreError
+from firmware.core.record import GENESIS
+from firmware.core.ring_format import MAX_SEQUENCE, SECTOR_BYTES, SECTOR_HEAD, RingError
+from firmware.core.seal import MAX_RECORD, OVERHEAD
+from firmware.core.segment import record_sequence
+from firmware.services.journal import JournalError, JournalFull
+from firmware.services.ring import Place, Ring
+
+if False:
+    from typing import Callable, Generator
+
+    from firmware.core.seal import Segment
+    from firmware.services.ring import Flash
+    from firmware.services.sealing import Sealing
+
+#: Records after which a segment ends, once the key for the next one is ready.
+SEGMENT_RECORDS = 128
+#: With less room than this in its sector the next sector is erased ahead, while nobody waits.
+LOW_BYTES = 1024
+
+
+class Journal:
+    """Append, hand out in batches, forget what was acknowledged. Call `open` once before anything else.
+
+    `device` answers this handheld's id, "" before enrolment.
+    """
+
+    def __init__(self, flash: "Flash", sealing: "Sealing", device: "Callable[[], str]") -> None:
+        self._ring = Ring(flash)
+        self._sealing = sealing
+        self._device = device
+        self._segment: "Segment | None" = None
+        self._end = Place(0, SECTOR_BYTES, 0, GENESIS)
+        self._cursor = self._end
+        self._read_to = self._end
+        #: Up to where the flash knows of acknowledgements, and the oldest sector that this leaves in use.
+        self._saved = 0
+        self._oldest = 0
+        #: The sector that was erased ahead, 0 for none.
+        self._blank = 0
+        self._full = False
+        self._opened = False
+        #: Bytes of a torn frame that `open` found behind the last sound one; its sector is left alone.
+        self.torn_bytes = 0
+
+    @property
+    def next_seq(self) -> int:
+        """The sequence the next record must carry."""
+        return self._end.sequence + 1
+
+    @property
+    def acked(self) -> int:
+        """The last sequence that the server holds, 0 for none."""
+        return self._cursor.sequence
+
+    @property
+    def pending(self) -> int:
+        """How many records wait for the server."""
+        return self._end.sequence - self._cursor.sequence
+
+    @property
+    def chain_value(self) -> bytes:
+        """The chain value after the last record."""
+        return self._end.chain
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes of all sectors in use."""
+        return self._used * SECTOR_BYTES
+
+    @property
+    def nearly_full(self) -> bool:
+        """Whether there was no room, or soon will be none: four fifths are used."""
+        return self._full or (self.pending > 0 and self._used * 5 >= self._ring.sectors * 4)
+
+    @property
+    def _used(self) -> int:
+        return self._end.number - self._oldest + 1 if self._end.number else 0
+
+    # ------------------------------------------------------------------ opening
+
+    def open(self) -> None:
+        """Find the end and the cursor. Raises JournalError where the flash does not read or is damaged.
+
+        A torn frame closes its sector. Damage that no power cut makes is refused and left as it is for the
+        workshop: going on would give sequences a second time.
+        """
+        self._opened = False
+        self._segment = None
+        self._full = False
+        self._blank = 0
+        self._saved = 0
+        self._oldest = 0
+        self.torn_bytes = 0
+        try:
+            if self._ring.sectors < 4:
+                raise RingError("partition is too small")
+            newest = self._ring.newest()
+            if self._ring.read_frame(newest + 1, SECTOR_HEAD):
+                # Frames are only ever written behind a sector's head, which was read back before.
+                raise RingError("sector is damaged")
+            self._end = self._cursor = self._read_to = Place(0, SECTOR_BYTES, 0, GENESIS)
+            if newest:
+                self._open_at(newest)
+        except (OSError, RingError) as e:
+            raise _failed(e) from None
+        self._opened = True
+
+    def _open_at(self, newest: int) -> None:
+        ring = self._ring
+        _, self._saved, _ = ring.fields(newest)
+        end = self._walk(self._at_head(newest), MAX_SEQUENCE)
+        self.torn_bytes = ring.programmed(newest, end.offset)
+        if self.torn_bytes > ring_format.frame_size(ring_format.MAX_CONTENT):
+            raise RingError("sector is damaged")
+        if self.torn_bytes:
+            end.offset = SECTOR_BYTES
+        self._end = end
+        if self._saved > end.sequence:
+            raise RingError("acknowledged what was never written")
+        number = newest
+        while ring.first_of(number) > self._saved + 1:
+            number -= 1
+        self._cursor = self._at_head(number)
+        self._cursor = self._find(self._saved)
+        self._oldest = self._cursor.number
+
+    def close(self) -> None:
+        """Forget the segment's key; `open` takes the journal up again."""
+        self._segment = None
+        self._opened = False
+
+    # ------------------------------------------------------------------ writing
+
+    def append(self, record: bytes) -> None:
+        """Add one record, durably. Raises JournalFull or JournalError; the journal is then as it was before.
+
+        The record must be 1 to 512 bytes and carry `next_seq` as its sequence.
+        """
+        if not self._opened:
+            raise JournalError("journal is not open")
+        if len(record) > MAX_RECORD or record_sequence(record) != self.next_seq:
+            raise JournalError("record out of sequence or too long")
+        try:
+            segment = self._segment_now()
+            head = struct.pack(">I", segment.first) + segment.head
+            size = ring_format.frame_size(len(record) + OVERHEAD)
+            room = SECTOR_BYTES - self._end.offset
+            if self._end.head != segment.head:
+                room -= ring_format.frame_size(len(head))
+            if size > room:
+                # One sector stays for acknowledgements.
+                self._new_sector(1)
+            end = self._end
+            sealed = segment.seal(end.sequence + 1, end.chain, record)
+            if end.head != segment.head:
+                self._program(ring_format.HEAD, head)
+                end.head = segment.head
+                end.first = segment.first
+            self._program(ring_format.RECORD, sealed)
+        except JournalFull:
+            raise
+        except (OSError, CoreError) as e:
+            # Its number is spoken for in this segment, and must not be sealed again under the same key.
+            self._segment = None
+            raise _failed(e) from None
+        begins = end.head if end.first == end.sequence + 1 else b""
+        end.chain = ring_format.chain(end.chain, begins, sealed)
+        end.sequence += 1
+        self._full = False
+
+    def _segment_now(self) -> "Segment":
+        """The segment to seal in: that of before, or a new one."""
+        segment = self._segment
+        if segment is not None and segment.kid == self._sealing.kid:
+            ends = self._sealing.ready and self.next_seq - segment.first >= SEGMENT_RECORDS
+            if not ends:
+                return segment
+        self._segment = segment = self._sealing.begin(self._device(), self.next_seq)
+        return segment
+
+    def _program(self, kind: int, content: bytes) -> None:
+        """One frame more at the end. Where the flash fails, the sector takes no more."""
+        end = self._end
+        data = ring_format.frame(end.number, kind, content)
+        offset = end.offset
+        end.offset = SECTOR_BYTES
+        self._ring.program(end.number, offset, data)
+        end.offset = offset + len(data)
+
+    def _new_sector(self, reserve: int) -> None:
+        """Go on in the next sector; raises JournalFull unless so many are left behind it, or OSError."""
+        if self._used + 1 + reserve > self._ring.sectors:
+            self._full = True
+            raise JournalFull("journal is full")
+        end = self._end
+        number = end.number + 1
+        if self._blank != number:
+            self._ring.erase(number)
+        self._blank = 0
+        self._ring.start(number, end.sequence + 1, self._cursor.sequence, end.chain)
+        self._end = Place(number, SECTOR_HEAD, end.sequence, end.chain)
+        if self._cursor.number:
+            self._cursor = self._at_next(self._cursor)
+        else:
+            self._cursor = self._at_head(number)
+        self._saved = self._cursor.sequence
+        self._oldest = self._cursor.number
+
+    def tend_steps(self) -> "Generator[None, None, None]":
+        """Make ready what the next record may need, in slices, while nobody waits: key and blank sector."""
+        if not self._opened:
+            return
+        segment = self._segment
+        if segment is None or self.next_seq - segment.first >= SEGMENT_RECORDS // 2:
+            yield from self._sealing.prepare_steps()
+        number = self._end.number + 1
+        low = self._end.offset > SECTOR_BYTES - LOW_BYTES
+        if low and self._blank != number and self._used + 2 <= self._ring.sectors:
+            try:
+                self._ring.erase(number)
+                self._blank = number
+            except OSError:
+                pass  # the next record finds out, and says so
+
+    # ------------------------------------------------------------------ reading and forgetting
+
+    def batch(self, max_records: int, max_bytes: int) -> tuple[int, bytes, list[bytes]]:
+        """The oldest records that wait: first sequence, chain value before it, records with their heads.
+
+        A segment's head stands before its first record in the list. At most `max_records` records, and
+        `max_bytes` (at least 768) of both. With nothing to send the list is empty and the sequence is the
+        next to come. Raises JournalError where the flash does not read.
+        """
+        items: list[bytes] = []
+        head = b""
+        left = max_records
+        room = max_bytes
+        stopped = False
+
+        def take(place: Place, sealed: memoryview) -> bool:
+            nonlocal head, left, room, stopped
+            size = len(sealed) + (len(place.head) if place.head != head else 0)
+            stopped = not left or size > room
+            if not stopped:
+                if place.head != head:
+                    head = place.head
+                    items.append(head)
+                items.append(bytes(sealed))
+                left -= 1
+                room -= size
+            return not stopped
+
+        place = self._cursor
+        try:
+            while place.sequence < self._end.sequence and not stopped:
+                place = self._at_next(place)
+                wanted = self._last_of(place.number)
+                place = self._walk(place, wanted, take)
+                if place.sequence < wanted and not stopped:
+                    # Damage; what came before it can still be saved.
+                    if not items:
+                        raise RingError("sector is damaged")
+                    break
+        except (OSError, RingError) as e:
+            raise _failed(e) from None
+        self._read_to = place
+        return self._cursor.sequence + 1, self._cursor.chain, items
+
+    def acknowledge(self, sequence: int) -> None:
+        """The server holds everything up to `sequence`: move the cursor, which frees what it left behind.
+
+        A sequence that is not new changes nothing; one that was never given raises JournalError. A cursor
+        that the flash does not take is kept in memory: at worst some records are sent again after a restart.
+        """
+        if sequence > self._end.sequence:
+            raise JournalError("acknowledged sequence %d was never given" % sequence)
+        try:
+            if sequence > self._cursor.sequence:
+                place = self._read_to if self._read_to.sequence == sequence else self._find(sequence)
+                self._cursor = self._at_next(place)
+        except (OSError, RingError) as e:
+            raise _failed(e) from None
+        if self._saved < self._cursor.sequence or self._oldest != self._cursor.number:
+            self._save()
+
+    def _save(self) -> None:
+        """Tell the flash what is acknowledged; only then may sectors be used again."""
+        sequence = self._cursor.sequence
+        try:
+            if self._end.offset + ring_format.frame_size(4) > SECTOR_BYTES:
+                self._new_sector(0)
+            if self._saved < sequence:
+                self._program(ring_format.ACKNOWLEDGED, struct.pack(">I", sequence))
+        except (OSError, RingError, JournalError):
+            return
+        self._saved = sequence
+        self._oldest = self._cursor.number
+        self._full = False
+
+    def _find(self, sequence: int) -> Place:
+        """The place behind `sequence`, which is not before the cursor."""
+        place = self._at_next(self._cursor)
+        while place.sequence < sequence:
+            last = self._last_of(place.number)
+            if last < sequence:
+                place = self._at_head(place.number + 1)
+                continue
+            place = self._walk(place, sequence)
+            if place.sequence != sequence:
+                raise RingError("sector is damaged")
+        return self._at_next(place)
+
+    def _walk(
+        self, start: Place, last: int, take: "Callable[[Place, memoryview], bool] | None" = None
+    ) -> Place:
+        """From `start` on within its sector: the place behind `last`, or where the sound frames end.
+
+        `take` gets every record on the way, with the place before it, and may refuse one; the walk then ends.
+        """
+        ring = self._ring
+        place = Place(start.number, start.offset, start.sequence, start.chain)
+        place.head = start.head
+        place.first = start.first
+        while place.sequence < last:
+            kind = ring.read_frame(place.number, place.offset)
+            if not kind:
+                break
+            if kind == ring_format.HEAD:
+                place.first, place.head = ring.head_of_segment()
+            elif kind == ring_format.ACKNOWLEDGED:
+                self._saved = max(self._saved, ring.acknowledged())
+            elif kind == ring_format.RECORD:
+                sealed = ring.content
+                if not place.head:
+                    raise RingError("record without a segment")
+                if take is not None and not take(place, sealed):
+                    break
+                begins = place.head if place.first == place.sequence + 1 else b""
+                place.chain = ring_format.chain(place.chain, begins, sealed)
+                place.sequence += 1
+            place.offset = ring.next_offset
+        return place
+
+    def _at_head(self, number: int) -> Place:
+        """The place right behind the head of a sector."""
+        first, _, chain = self._ring.fields(number)
+        return Place(number, SECTOR_HEAD, first - 1, chain)
+
+    def _at_next(self, place: Place) -> Place:
+        """`place`, or the head of the last sector that begins right behind it."""
+        while place.number < self._end.number:
+            following = self._at_head(place.number + 1)
+            if following.sequence > place.sequence:
+                break
+            if following.chain != place.chain:
+                raise RingError("sector does not continue the one before")
+            place = following
+        return place
+
+    def _last_of(self, number: int) -> int:
+        """The last sequence in a sector."""
+        if number == self._end.number:
+            return self._end.sequence
+        return self._ring.first_of(number + 1) - 1
+
+
+def _failed(error: "OSError | CoreError") -> JournalError:
+    if isinstance(error, OSError):
+        return JournalError("journal: flash error %d" % (error.errno or 0))
+    return JournalError("journal: " + str(error))
