@@ -14,7 +14,14 @@ import ssl
 import time
 
 if False:
-    from typing import Any, Awaitable
+    from typing import Any, Awaitable, Protocol
+
+    class Sink(Protocol):
+        """Takes an answer's body piece by piece."""
+
+        def write(self, data: "bytes | bytearray | memoryview") -> None:
+            """The next bytes; what it raises ends the exchange."""
+
 
 UNREACHABLE = 1
 CERTIFICATE = 2
@@ -78,9 +85,18 @@ def split_url(url: str) -> "tuple[str, int, str]":
 
 
 async def post(
-    url: str, body: bytes, content_type: str, ca_der: bytes, timeout_ms: int, limit: int
+    url: str,
+    body: bytes,
+    content_type: str,
+    ca_der: bytes,
+    timeout_ms: int,
+    limit: int,
+    sink: "Sink | None" = None,
 ) -> "tuple[int, bytes]":
-    """Status and body of the answer, the body at most `limit` bytes. Raises HttpError."""
+    """Status and body of the answer, the body at most `limit` bytes. Raises HttpError.
+
+    With a `sink` the body of a good answer (200) goes there as it comes, and that of another one nowhere.
+    """
     host, port, path = split_url(url)
     deadline = _Deadline(timeout_ms)
     context = _context(ca_der)
@@ -98,7 +114,9 @@ async def post(
         )
         head = (request + "Connection: close\r\n\r\n").encode()
         await deadline.bound(_send(asyncio.StreamWriter(stream, {}), head, body))
-        answer: "tuple[int, bytes]" = await deadline.bound(_receive(asyncio.StreamReader(stream), limit))
+        answer: "tuple[int, bytes]" = await deadline.bound(
+            _receive(asyncio.StreamReader(stream), limit, sink)
+        )
         return answer
     except ValueError as e:
         # What MicroPython raises for a certificate that does not check out; the text is Mbed TLS's own.
@@ -167,7 +185,7 @@ async def _send(writer: asyncio.StreamWriter, head: bytes, body: bytes) -> None:
         await writer.drain()
 
 
-async def _receive(reader: asyncio.StreamReader, limit: int) -> "tuple[int, bytes]":
+async def _receive(reader: asyncio.StreamReader, limit: int, sink: "Sink | None") -> "tuple[int, bytes]":
     received = bytearray()
     while True:
         end = received.find(b"\r\n\r\n")
@@ -180,10 +198,23 @@ async def _receive(reader: asyncio.StreamReader, limit: int) -> "tuple[int, byte
             raise HttpError(PROTOCOL, "answer cut short")
         received += data
     status, length = _parse_head(bytes(received[:end]))
+    if sink is not None and status != 200:
+        return status, b""
     if length > limit:
         raise HttpError(TOO_LARGE, "answer too long")
-    body = bytearray(length)
     got = min(len(received) - end - 4, length)
+    if sink is not None:
+        sink.write(received[end + 4 : end + 4 + got])
+        del received
+        room = memoryview(bytearray(_READ_BYTES))
+        while got < length:
+            count = await reader.readinto(room[: length - got])
+            if not count:
+                raise HttpError(PROTOCOL, "answer cut short")
+            sink.write(room[:count])
+            got += count
+        return status, b""
+    body = bytearray(length)
     body[:got] = received[end + 4 : end + 4 + got]
     view = memoryview(body)
     while got < length:

@@ -163,7 +163,7 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 
 def post(
-    url: str, ca_path: Path, length: int = 300, timeout_ms: int = 5000, limit: int = 66_000
+    url: str, ca_path: Path, length: int = 300, timeout_ms: int = 5000, limit: int = 66_000, how: str = ""
 ) -> dict[str, Any]:
     result = subprocess.run(
         [
@@ -171,7 +171,7 @@ def post(
             "-X",
             "heapsize=300k",
             str(ROOT / "tests/host/device_http_client.py"),
-            *(url, str(ca_path), str(length), str(timeout_ms), str(limit)),
+            *(url, str(ca_path), str(length), str(timeout_ms), str(limit), how),
         ],
         env={**os.environ, "MICROPYPATH": f"{ROOT}:.frozen", "TZ": "UTC"},
         capture_output=True,
@@ -224,6 +224,38 @@ def test_body_in_pieces(ca: Authority, serve: Any) -> None:
     server = serve(ca.server("localhost"), behave)
     outcome = post(f"https://localhost:{server.port}/", ca.path)
     assert is_body(outcome, b"in pieces")
+
+
+@pytest.mark.parametrize("received", [0, 5, 700, 1_048_576])
+def test_body_into_a_sink(ca: Authority, serve: Any, received: int) -> None:
+    """However long it is: more than the client's whole heap."""
+    body = os.urandom(received)
+    server = serve(ca.server("localhost"), answering(ok(body)))
+    outcome = post(
+        f"https://localhost:{server.port}/", ca.path, limit=received, timeout_ms=20_000, how="sink"
+    )
+    assert outcome.get("status") == 200 and outcome["length"] == 0, outcome
+    assert outcome["sunk"] == received and outcome["sunk_sha256"] == hashlib.sha256(body).hexdigest()
+    assert outcome["longest"] <= 512 + 512
+
+
+def test_a_sink_takes_nothing_but_the_whole_truth(ca: Authority, serve: Any) -> None:
+    refusal = b"HTTP/1.1 404 Not Found\r\nContent-Length: 40\r\n\r\n" + b"x" * 40
+    for answer, limit, expected in (
+        (refusal, 10, {"status": 404}),
+        (ok(b"x" * 11), 10, {"kind": TOO_LARGE}),
+        (ok(b"x" * 9000)[:-1], 9000, {"kind": PROTOCOL}),
+    ):
+        server = serve(ca.server("localhost"), answering(answer))
+        outcome = post(f"https://localhost:{server.port}/", ca.path, limit=limit, how="sink")
+        assert expected.items() <= outcome.items(), outcome
+        assert outcome["sunk"] == (8999 if limit == 9000 else 0), "what came is kept, to go on from there"
+
+
+def test_a_sink_that_fails(ca: Authority, serve: Any) -> None:
+    server = serve(ca.server("localhost"), answering(ok(b"x" * 90_000)))
+    outcome = post(f"https://localhost:{server.port}/", ca.path, limit=90_000, how="full")
+    assert outcome["full"] and outcome["sunk"] < 4000
 
 
 def test_refused_certificates(ca: Authority, serve: Any, tmp_path: Path) -> None:
