@@ -15,7 +15,7 @@ from firmware.core.errors import CoreError
 from firmware.core.message import encode_provisioning
 from firmware.core.scene import default_scene
 from firmware.core.trust import kid_of_key
-from host_tools import authority_cli, demo, pack_cli, rules_cli, run, serving
+from host_tools import authority_cli, demo, pack_cli, roster_cli, rules_cli, run, serving
 from host_tools.authority import app as authority
 from host_tools.authority.fields import PeopleTrouble
 from host_tools.device.build import ROOT
@@ -133,6 +133,7 @@ def _add_server(commands: _Commands[argparse.ArgumentParser], common: argparse.A
     command.add_argument("--url", default=f"https://localhost:{DEFAULT_PORT_BASE + DEVICES_PORT}")
     command.add_argument("--wifi", nargs=2, metavar=("NAME", "KEY"), default=(run.WIFI_SSID, run.WIFI_KEY))
     command.set_defaults(action=_server_token)
+    roster_cli.add_parser(group, common)
     command = group.add_parser("revoke", parents=[common], help="refuse a handheld from now on")
     command.add_argument("device")
     command.set_defaults(action=_server_revoke)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 from firmware.core import cbor, pack, scene, table
@@ -112,6 +113,16 @@ def read_roster(content: bytes, name: str) -> dict[bytes, tuple[int, str]]:
     except (ValueError, csv.Error):
         raise FileTrouble(f"{name}: not a roster in CSV") from None
     return people
+
+
+def roster_csv(people: Mapping[bytes, tuple[int, str]]) -> bytes:
+    """The CSV of a roster."""
+    names = {number: name for name, number in ROLES.items()}
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(("sub", "role", "name"))
+    writer.writerows((sub.hex(), names[role], name) for sub, (role, name) in people.items())
+    return out.getvalue().encode()
 
 
 def parse_public_key(content: bytes, path: Path) -> bytes:

@@ -18,6 +18,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from host_tools.files import create_private
 from host_tools.server import views
 from host_tools.server.devices import Bell, answer_when_storage_fails
+from host_tools.server.report_pages import add_reports
+from host_tools.server.reports import Reports
 from host_tools.server.schema import Record
 from host_tools.server.store import Store
 from host_tools.web import Pages, create_app
@@ -146,6 +148,8 @@ def make_app(
             "last_id": newest[0].id if newest else 0,
             "trust_version": store.trust_version(),
         }
+
+    add_reports(app, Reports(store), pages, gate.check, clock, _stamp)
 
     @app.get("/api/stream", dependencies=protected, include_in_schema=False)
     async def stream(request: Request, after: AfterId = 0) -> Response:

@@ -124,6 +124,11 @@ _REASONS = {
 }
 
 
+def known_reasons() -> list[int]:
+    """The reasons that have words here."""
+    return list(_REASONS)
+
+
 def reason(number: int) -> Word:
     """The word for a reason; numbers of newer firmware show as numbers."""
     name = reasons.name_of(number)
