@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import io
 import shutil
-import socket
-import threading
-import time
 
 import httpx
 import pytest
@@ -17,10 +12,10 @@ from conftest import need
 from fleetkit import PaperHandheld, open_store
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
+from served import serving
 
 from host_tools.authority.app import Authority, make_app
 from host_tools.server import console, devices
-from host_tools.serving import Listener, make_server
 from host_tools.state import State
 
 pytestmark = pytest.mark.browser
@@ -52,34 +47,6 @@ def page(browser):
     opened.close()
     # A server that the test has ended is no trouble of the page's.
     assert [trouble for trouble in troubles if "net::ERR_" not in trouble] == []
-
-
-@contextlib.contextmanager
-def serving(*apps_of_port, on_stop=lambda: None):
-    """Serve applications from one loop in a thread; yields their addresses."""
-    ports = []
-    for _ in apps_of_port:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            ports.append(probe.getsockname()[1])
-    listeners = [Listener(app(port), port) for app, port in zip(apps_of_port, ports, strict=True)]
-    servers = [make_server(listener) for listener in listeners]
-
-    async def serve() -> None:
-        await asyncio.gather(*(server.serve() for server in servers))
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    ends = time.monotonic() + 10
-    while not all(server.started for server in servers) and time.monotonic() < ends:
-        time.sleep(0.02)
-    try:
-        yield [f"http://127.0.0.1:{port}" for port in ports]
-    finally:
-        on_stop()
-        for server in servers:
-            server.should_exit = True
-        thread.join(10)
 
 
 def read_code(page) -> str:
