@@ -68,7 +68,7 @@ class Display:
     first. One band of `band_rows` full rows is kept; it is the only large buffer.
     """
 
-    def __init__(self, panel: "Panel", width: int = 240, height: int = 320, band_rows: int = 12) -> None:
+    def __init__(self, panel: "Panel", width: int = 240, height: int = 320, band_rows: int = 6) -> None:
         self.width = width
         self.height = height
         self._panel = panel

@@ -23,8 +23,9 @@ class Base45Error(CoreError):
 def _table() -> bytes:
     """256 bytes: a character's code to its value, 255 where it has none."""
     table = bytearray([_INVALID] * 256)
+    letters = ALPHABET.encode()  # a character out of a text would be interned
     for value in range(45):
-        table[ord(ALPHABET[value])] = value
+        table[letters[value]] = value
     return bytes(table)
 
 

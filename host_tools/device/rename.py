@@ -12,6 +12,7 @@ bundle), where every use of one can be seen:
   keeps its name, and so do exceptions, for crash notes show them.
 - A global that is a *constant*, text, bytes, numbers or a tuple of those, becomes a ``const()``: the compiler
   writes it in where it is used, and the module's dictionary does not hold it.
+- An *exception* without a body of its own that nobody catches by its name, or asks for, is its base.
 - A *class* with methods forgets ``__module__`` and ``__qualname__``, which nobody asks for, before it keeps
   its methods. That takes its docstring's place.
 
@@ -90,6 +91,8 @@ class Renamer:
             [name for name in candidates if name not in unsafe and not name.startswith("__")],
         )
         self.globals.update((name, f"_const_of_{name}") for name in self.constants)
+        self.merged = self._merged({*foreign, entry})
+        self.globals.update(self.merged)
 
     def renamed(self) -> str:
         """The program's text with the new names, line for line."""
@@ -150,15 +153,10 @@ class Renamer:
 
     def _globals(self) -> set[str]:
         """The globals that may be renamed: bound by one plain statement of the module, nowhere a local."""
-        exceptions = {"BaseException", "Exception", "OSError", "ValueError"}
+        exceptions = _exceptions(self._tree)
         found = self._declared()
         for statement in self._tree.body:
-            if isinstance(statement, ast.ClassDef):
-                if any(isinstance(base, ast.Name) and base.id in exceptions for base in statement.bases):
-                    exceptions.add(statement.name)
-                else:
-                    found.add(statement.name)
-            elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            if isinstance(statement, _Definition):
                 found.add(statement.name)
             elif isinstance(statement, ast.Assign):
                 found.update(
@@ -198,6 +196,30 @@ class Renamer:
                 found[name] = value
         return found
 
+    def _merged(self, kept: set[str]) -> dict[str, str]:
+        """Exceptions that are nothing but another name for their base, and what to write for them."""
+        plain: dict[str, str] = {}
+        for statement in self._tree.body:
+            if not isinstance(statement, ast.ClassDef) or statement.keywords:
+                continue
+            if len(statement.bases) == len(statement.body) == 1 and ast.get_docstring(statement) is not None:
+                plain[statement.name] = ast.unparse(statement.bases[0])
+        mentions = Counter(node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name))
+        harmless: Counter[str] = Counter()
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                harmless[node.func.id] += 1
+            elif isinstance(node, ast.ClassDef):
+                harmless.update(base.id for base in node.bases if isinstance(base, ast.Name))
+        ancestors = _exceptions(self._tree)
+        plain = {n: b for n, b in plain.items() if n in ancestors - kept and mentions[n] == harmless[n]}
+        found = {}
+        for name, base in plain.items():
+            while base in plain:
+                base = plain[base]
+            found[name] = base
+        return found
+
     def _imported(self) -> set[str]:
         return {
             alias.asname or alias.name
@@ -212,6 +234,9 @@ class Renamer:
         name = _target(node)
         if name in self.constants and node in self._tree.body:
             yield from replace(node, f"_const_of_{name} = const({self.constants[name]!r})")
+            return
+        if isinstance(node, ast.ClassDef) and node.name in self.merged and node in self._tree.body:
+            yield from replace(node, "pass")
             return
         if isinstance(node, _Definition):
             top = node in self._tree.body
@@ -252,6 +277,18 @@ class Renamer:
             inside = None
         for child in ast.iter_child_nodes(node):
             yield from self._edits(child, inside)
+
+
+def _exceptions(tree: ast.Module) -> set[str]:
+    """The names of the program's own exceptions."""
+    found = {name for name, value in vars(builtins).items() if isinstance(value, type)}
+    found = {name for name in found if issubclass(getattr(builtins, name), BaseException)}
+    given = set(found)
+    for statement in tree.body:
+        bases = statement.bases if isinstance(statement, ast.ClassDef) else []
+        if any(isinstance(base, ast.Name) and base.id in found for base in bases):
+            found.add(statement.name)  # type: ignore[attr-defined]
+    return found - given
 
 
 def _literal(call: ast.Call) -> str:
