@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import getpass
+import sys
 import time
 from pathlib import Path
 
@@ -65,6 +67,7 @@ def add_parser(commands: _Commands[_Parser], common: _Parser) -> None:
     command("rotate-root", _rotate_root, "a new root key, vouched for by the old one")
     made = command("roster", _roster, "take the unit's roster from a CSV file: sub,role[,name]")
     made.add_argument("file", type=Path, metavar="FILE.csv")
+    command("pin", _pin, "set the PIN that handhelds ask for: it is asked for here, or read from a pipe")
     made = command("sealing-key", _sealing_key, "take the server's key for sealed journals")
     made.add_argument("file", type=Path, metavar="FILE")
     made = command("rules", _rules, "take rules from a file or folder; `default` for the notice's")
@@ -174,6 +177,16 @@ def _rotate_root(options: argparse.Namespace) -> int:
 def _roster(options: argparse.Namespace) -> int:
     part = _authority(options)
     print(f"{part.packs.keep_roster(options.file)} people")
+    return _tell(part)
+
+
+def _pin(options: argparse.Namespace) -> int:
+    part = _authority(options)
+    if sys.stdin.isatty():
+        keys = getpass.getpass("new PIN, six of the keys 1 (no), 2 (middle) and 3 (yes): ")
+    else:
+        keys = sys.stdin.readline(64).strip()
+    part.packs.keep_pin(keys)
     return _tell(part)
 
 

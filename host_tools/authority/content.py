@@ -7,7 +7,9 @@ other rules are what `yima pack roster`, `yima pack sealing-key` and `yima pack 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +23,10 @@ from host_tools.files import FileTrouble, read_limited, write_private
 
 ROLES = {"staff": pack.STAFF, "new": pack.NEW, "returning": pack.RETURNING}
 RULES_FILE = "rules.cbor"
+CONFIG_FILE = "config.cbor"
+#: Key of the PIN's hash in the unit's settings.
+CONFIG_PIN = 1
+PIN_PRESSES = 6
 ROSTER_FILE = "roster.csv"
 #: What a file of rules of every country of the EU takes.
 MAX_RULE_ITEMS = 65_536
@@ -83,6 +89,25 @@ def sealing_part(folder: Path) -> bytes | None:
         return None
     key = parse_public_key(read_limited(path, 1_024), path)
     return key + kid_of_key(key)
+
+
+def config_part(folder: Path) -> bytes | None:
+    """The unit's settings, None where it has set none."""
+    path = folder / CONFIG_FILE
+    return read_limited(path, pack.limit_of(pack.CONFIG)) if path.exists() else None
+
+
+def keep_pin(folder: Path, keys: str) -> None:
+    """Have handhelds ask for this PIN, six of the keys 1, 2 and 3. Raises FileTrouble.
+
+    Packs carry its hash only: a salt of 8 bytes, then 16 of SHA-256 over "yima-pin", salt and presses from 0.
+    """
+    if len(keys) != PIN_PRESSES or not set(keys) <= set("123"):
+        raise FileTrouble(f"a PIN is {PIN_PRESSES} presses of the keys 1, 2 and 3")
+    salt = secrets.token_bytes(8)
+    presses = bytes(int(key) - 1 for key in keys)
+    digest = hashlib.sha256(b"yima-pin" + salt + presses).digest()[:16]
+    write_private(folder / CONFIG_FILE, cbor.dumps({CONFIG_PIN: salt + digest}))
 
 
 def keep_roster(folder: Path, content: bytes, name: str) -> int:

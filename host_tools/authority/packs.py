@@ -29,7 +29,13 @@ LIFE_S = 7 * DAY_S
 #: A pack older than this is signed anew, so that what handhelds hold is rarely near its end.
 RENEW_S = DAY_S // 2
 #: Files of the folder that go into packs.
-INPUTS = (LOG_FILE, content.RULES_FILE, content.ROSTER_FILE, content.SEALING_FILE)
+INPUTS = (
+    LOG_FILE,
+    content.RULES_FILE,
+    content.ROSTER_FILE,
+    content.SEALING_FILE,
+    content.CONFIG_FILE,
+)
 #: Parts that no manifest names any more stay for who is still fetching them.
 KEPT_PARTS_S = DAY_S
 
@@ -141,6 +147,11 @@ class PackBook:
                 self._folder, read_limited(csv_file, content.ROSTER_LIMIT_BYTES), str(csv_file)
             )
 
+    def keep_pin(self, keys: str) -> None:
+        """Have handhelds ask for this PIN, six of the keys 1, 2 and 3. Raises FileTrouble."""
+        with locked(self._folder):
+            content.keep_pin(self._folder, keys)
+
     def keep_sealing_key(self, public: bytes) -> None:
         """Take the key x‖y that handhelds shall seal their journals for."""
         path = self._folder / content.SEALING_FILE
@@ -186,6 +197,7 @@ class PackBook:
             **content.rules_parts(self._folder),
             pack.ROSTER: content.roster_part(self._folder),
             pack.SEALING_KEY: content.sealing_part(self._folder),
+            pack.CONFIG: content.config_part(self._folder),
         }
         found = {kind: data for kind, data in sorted(parts.items()) if data is not None}
         for kind, data in found.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 
@@ -12,6 +13,7 @@ from fleetkit import NOW
 
 from firmware.core import pack, sheet
 from firmware.core.packview import Pack, in_memory
+from firmware.services.pin import pin_hash
 from host_tools import cli
 from host_tools.authority import sheets
 from host_tools.authority.app import Authority
@@ -169,6 +171,17 @@ def test_rules_of_ones_own(yima, state, tmp_path):
     )
     (tmp_path / "rules.json").write_text("[1]")
     assert yima("rules", tmp_path / "rules.json")[0] == 2
+
+
+def test_the_pin(yima, state, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("132231\n"))
+    assert yima("pin")[1] == "pack version 2\n"
+    kept = package(yima, state, tmp_path).config()[1]
+    assert len(kept) == 24 and kept == pin_hash(b"\x00\x02\x01\x01\x02\x00", kept[:8])
+    for wrong in ("12312", "123456", "１２３１２３", ""):
+        monkeypatch.setattr("sys.stdin", io.StringIO(wrong))
+        status, _, err = yima("pin")
+        assert status == 2 and "six" not in err and (not wrong or wrong not in err)
 
 
 def test_roster_and_sealing_key(yima, state, tmp_path):
