@@ -18,6 +18,7 @@ from firmware.core.certlogic_values import contains, hold, same, truth
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 #: Operations and arrays inside each other.
 MAX_DEPTH = 32
@@ -95,27 +96,32 @@ def encode(rule: object, max_depth: int = MAX_DEPTH) -> bytes:
 class _Frame:
     """An operation under way: its operands so far, how many are to come, and the data they see.
 
-    A reduce keeps its place too: what it walks, how far it is, and where its lambda and its end lie.
+    A reduce keeps its place in `got`: what it walks, how far it is, and where its lambda and its end lie.
     """
 
-    __slots__ = ("data", "done", "end", "got", "lambda_at", "left", "op", "start", "walked")
+    __slots__ = ("data", "got", "left", "op", "start")
 
-    def __init__(self, op: int, left: int, data: object, start: int) -> None:
-        self.op = op
-        self.left = left
-        self.data = data
-        self.start = start
-        self.got: list[object] = []
-        self.walked: object = None
-        self.done = -2
-        self.lambda_at = 0
-        self.end = 0
+    def __init__(self) -> None:
+        self.op = 0
+        self.left = 0
+        self.start = 0
+        self.data: object = None
+        self.got: list[Any] | None = None
 
 
 class Machine(Reader):
-    """A reader of logic with the values that come of it; `left` is what is left of the steps."""
+    """A reader of logic with the values that come of it; `left` is what is left of the steps.
 
-    __slots__ = ("data_now", "result")
+    One machine can evaluate one expression after the other: its frames are used again.
+    """
+
+    __slots__ = ("data_now", "frames", "result")
+
+    def __init__(self, data: bytes, at: int, left: int) -> None:
+        super().__init__(data, at, left)
+        self.frames: list[_Frame] = []
+        self.data_now: object = None
+        self.result: object = None
 
     def whole(
         self,
@@ -133,39 +139,48 @@ class Machine(Reader):
         self, data: object, max_depth: int, trace: "Callable[[int, int, object], None] | None"
     ) -> object:
         """The value of the expression at `at`."""
-        frames: list[_Frame] = []
+        frames = self.frames
+        depth = 0
         self.data_now = data
         while True:
             start = self.at
-            frame = self.enter(start)
-            if frame is not None:
-                if len(frames) >= max_depth:
+            op = self.enter()
+            if op >= 0:
+                if depth >= max_depth:
                     raise CertLogicError("too deep")
-                frames.append(frame)
+                if depth == len(frames):
+                    frames.append(_Frame())
+                frame = frames[depth]
+                frame.op = op
+                frame.left = self.argument
+                frame.start = start
+                frame.data = self.data_now
+                frame.got = None
+                depth += 1
                 continue
             # A value: hand it to the operation around it, and on as long as that completes another.
             while True:
                 if trace is not None:
                     trace(start, self.at, self.result)
-                if not frames:
+                if not depth:
                     return self.result
-                frame = frames[-1]
+                frame = frames[depth - 1]
                 self.data_now = frame.data
                 if not self.take(frame, self.result):
                     break
                 start = frame.start
-                frames.pop()
+                depth -= 1
 
-    def enter(self, start: int) -> _Frame | None:
-        """Begin the next expression: a frame that waits for operands, or None with the value in `result`."""
+    def enter(self) -> int:
+        """Begin the next expression: an operation with `argument` operands to come, or -1 and a `result`."""
         first = self.head()
         if 0xA0 <= first < 0xC0:
-            return self.operation(start)
+            return self.operation()
         if 0x60 <= first < 0x80:
-            self.result: object = self.text()
+            self.result = self.text()
         elif 0x80 <= first < 0xA0:
             if self.argument:
-                return _Frame(_ARRAY, self.argument, self.data_now, start)
+                return _ARRAY
             self.result = []
         elif first < 0x40:
             if self.argument > MAX_INT:
@@ -175,10 +190,10 @@ class Machine(Reader):
             self.result = first == 0xF5
         else:
             raise CertLogicError("not an expression")
-        return None
+        return -1
 
-    def operation(self, start: int) -> _Frame | None:
-        """Begin the operation whose map's head was just read."""
+    def operation(self) -> int:
+        """Begin the operation whose map's head was just read, as `enter` does."""
         if self.argument != 1 or not 0x60 <= self.head() < 0x80:
             raise CertLogicError("one operation expected")
         name = self.raw()
@@ -186,32 +201,30 @@ class Machine(Reader):
             if not 0x60 <= self.head() < 0x80:
                 raise CertLogicError("path expected")
             self.result = self.drill(self.raw())
-            return None
+            return -1
         if name not in _NAMES:
             raise CertLogicError("unknown operation")
         op = _NAMES.index(name)
         count = self.count()
         if count < _FEWEST[op] or (count > _MOST[op] and op != _AND):
             raise CertLogicError("number of operands")
-        return _Frame(op, count, self.data_now, start)
+        return op
 
     def drill(self, path: bytes) -> object:
         """What lies at a path in the data, None where nothing does."""
-        value = self.data_now
-        if not path:
-            return value
-        for fragment in path.split(b"."):
+        value: Any = self.data_now
+        for fragment in text_of(path).split(".") if path else ():
             self.spend(1)
             kind = type(value)
             if kind is dict:
-                value = value.get(text_of(fragment))  # type: ignore[attr-defined]
+                value = value.get(fragment)
             elif kind is list:
                 index = _index(fragment)
-                value = value[index] if 0 <= index < len(value) else None  # type: ignore[arg-type,index]
-            elif kind is Packed and not value.is_map:  # type: ignore[attr-defined]
-                value = value.element(_index(fragment), self)  # type: ignore[attr-defined]
+                value = value[index] if 0 <= index < len(value) else None
+            elif kind is Packed and not value.is_map:
+                value = value.element(_index(fragment), self)
             elif isinstance(value, Source):
-                value = value.find(text_of(fragment), self)
+                value = value.find(fragment, self)
             else:
                 return None
         return value
@@ -237,11 +250,13 @@ class Machine(Reader):
         if op == _EXTRACT:
             self.result = self.extract(value)
             return True
-        got = frame.got
-        got.append(value)
+        if frame.got is None:
+            frame.got = [value]
+        else:
+            frame.got.append(value)
         if frame.left:
             return False
-        self.result = got if op == _ARRAY else self.apply(op, got)
+        self.result = frame.got if op == _ARRAY else self.apply(op, frame.got)
         return True
 
     def take_if(self, frame: _Frame, value: object) -> bool:
@@ -260,36 +275,27 @@ class Machine(Reader):
 
     def take_reduce(self, frame: _Frame, value: object) -> bool:
         """The array of a `reduce`, its initial value, then what came of its lambda, element by element."""
-        if frame.done == -2:
-            if (
-                value is not None
-                and type(value) is not list
-                and not (type(value) is Packed and not value.is_map)
-            ):
+        state = frame.got
+        if state is None:
+            if value is not None and type(value) is not list and (type(value) is not Packed or value.is_map):
                 raise CertLogicError("array expected")
-            frame.walked = value
-            frame.lambda_at = self.at
+            frame.got = [value, -1, self.at, 0]
             self.pass_over(1)
-            frame.done = -1
             return False
-        if frame.done == -1:
-            frame.end = self.at
-        frame.done += 1
-        walked = frame.walked
-        current: object = None
+        if state[1] < 0:
+            state[3] = self.at
+        state[1] = index = state[1] + 1
+        walked = state[0]
         if type(walked) is Packed:
-            over = frame.done >= walked.count
-            if not over:
-                current = walked.element(frame.done, self)
+            size = walked.count
         else:
-            over = walked is None or frame.done >= len(walked)  # type: ignore[arg-type]
-            if not over:
-                current = walked[frame.done]  # type: ignore[index]
-        if over:
-            self.at = frame.end
+            size = 0 if walked is None else len(walked)
+        if index >= size:
+            self.at = state[3]
             self.result = value
             return True
-        self.at = frame.lambda_at
+        current = walked.element(index, self) if type(walked) is Packed else walked[index]
+        self.at = state[2]
         self.data_now = {"accumulator": value, "current": current, "data": frame.data}
         return False
 
@@ -368,9 +374,11 @@ class Machine(Reader):
         return True
 
 
-def _index(fragment: bytes) -> int:
+def _index(fragment: str) -> int:
     """The array index that a fragment of a path is, -1 if it is none."""
-    return int(fragment) if fragment.isdigit() and len(fragment) < 9 else -1
+    # CPython's texts have digits of other scripts too.
+    raw = fragment.encode()
+    return int(raw) if raw.isdigit() and len(raw) < 9 else -1
 
 
 def _number(value: object, op: int) -> int:

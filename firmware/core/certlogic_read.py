@@ -78,8 +78,26 @@ class Reader:
 
     def pass_over(self, count: int) -> None:
         """Step over the next `count` items with all that is in them."""
+        data = self.data
+        size = len(data)
         while count > 0:
             count -= 1
+            # Most are small numbers, short strings and small arrays, with a head of one byte.
+            at = self.at
+            if at < size and self.left > 0:
+                first = data[at]
+                short = first & 31
+                if short < 24 and (first < 0xC0 or first >= 0xE0):
+                    self.left -= 1
+                    self.at = at = at + 1
+                    if 0x40 <= first < 0xE0:
+                        if short > size - at:
+                            raise CertLogicError("truncated")
+                        if first < 0x80:
+                            self.at = at + short
+                        else:
+                            count += short if first < 0xA0 else short + short
+                    continue
             first = self.head()
             if first < 0x40 or first >= 0xE0:
                 continue

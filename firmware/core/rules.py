@@ -9,7 +9,7 @@ the outcome is NO_RULES, of an EU certificate FOREIGN_MANUAL.
 """
 
 from firmware.core import cbor, certlogic, reasons, shape
-from firmware.core.certlogic_read import CertLogicError
+from firmware.core.certlogic_read import CertLogicError, text_of
 from firmware.core.codes import KIND_DCC
 
 TYPE_CHECKING = False
@@ -20,6 +20,8 @@ MAX_RECORD_BYTES = 4096
 #: Rules looked at for one person, and steps spent on all of them.
 MAX_RULES = 256
 MAX_STEPS = 60000
+#: Places in the data that are remembered from one rule to the next.
+_KNOWN = 16
 #: What `kinds` calls a boarding without a code.
 KIND_NONE = 0
 
@@ -186,51 +188,190 @@ def judge(records: "Iterable[bytes]", data: dict[str, object]) -> list[Outcome]:
 
 
 def judge_steps(
-    records: "Iterable[bytes]", data: dict[str, object], seen: "Callable[[Rule, object], None] | None" = None
+    records: "Iterable[bytes]",
+    data: dict[str, object],
+    seen: "Callable[[bytes, object], None] | None" = None,
 ) -> "Generator[None, None, list[Outcome]]":
     """As `judge`, yielding None after every rule. `seen` is told of rules that applied, and their values."""
     found: list[Outcome] = []
-    kind = _part(data, "code").get("kind")
+    case = _Case(data)
     left = MAX_STEPS
     decided = False
     for count, record in enumerate(records):
-        if count >= MAX_RULES:
-            _add(found, Outcome(reasons.RULE_ERROR, 0, ""))
+        if count >= MAX_RULES or left <= 0:
+            _add(found, reasons.RULE_ERROR, 0, case.id)
             break
-        name = ""
+        allowed = min(left, certlogic.MAX_STEPS)
+        case.left = allowed
         try:
-            rule = parse_rule(record)
-            name = rule.id
-            if rule.applies(data):
-                # A rule of the issuing country says who is out, never who is in.
-                if kind in rule.kinds and not rule.countries:
-                    decided = True
-                allowed = min(left, certlogic.MAX_STEPS)
-                machine = certlogic.Machine(rule.logic, 0, allowed)
-                try:
-                    value = machine.whole(data)
-                finally:
-                    left -= allowed - max(0, machine.left)
+            case.read(record)
+            if case.applies:
+                decided = decided or case.names_kind
+                value = case.evaluate()
                 if seen is not None:
-                    seen(rule, value)
+                    seen(record, value)
                 if value is not True and value is not False:
                     raise CertLogicError("neither true nor false")
-                if value is not rule.must_hold:
-                    _add(found, Outcome(rule.reason, rule.priority, name))
+                if value is not case.must_hold:
+                    _add(found, case.reason, case.priority, case.id)
         except (CertLogicError, MemoryError):
             # Whatever the rule would have found, it did not let anyone pass.
-            _add(found, Outcome(reasons.RULE_ERROR, 0, name))
+            _add(found, reasons.RULE_ERROR, 0, case.id)
+        left -= allowed - max(0, case.left)
         yield None
     if not decided:
-        _add(found, Outcome(reasons.FOREIGN_MANUAL if kind == KIND_DCC else reasons.NO_RULES, 255, ""))
+        _add(found, reasons.FOREIGN_MANUAL if case.kind == KIND_DCC else reasons.NO_RULES, 255, "")
     found.sort(key=_rank)
     return found
 
 
-def _add(found: list[Outcome], one: Outcome) -> None:
+class _Case(certlogic.Machine):
+    """A person's case, with the rule at hand: what its record says, and whether it speaks of the case.
+
+    Records are read where they lie, one after the other by the same object: a Rule for each would be more
+    garbage than the handheld has room for.
+    """
+
+    __slots__ = (
+        "applies",
+        "country",
+        "id",
+        "kind",
+        "known",
+        "logic_at",
+        "logic_end",
+        "must_hold",
+        "names_kind",
+        "now_unix",
+        "payload",
+        "priority",
+        "reason",
+        "scene",
+        "whole_data",
+    )
+
+    def __init__(self, data: dict[str, object]) -> None:
+        super().__init__(b"", 0, 0)
+        external = _part(data, "external")
+        self.kind = _part(data, "code").get("kind")
+        self.scene = external.get("scene")
+        self.country = external.get("issuerCountryCode")
+        self.now_unix = external.get("now")
+        self.payload = _part(data, "payload")
+        self.id = ""
+        self.whole_data = data
+        self.known: dict[bytes, object] = {}
+
+    def drill(self, path: bytes) -> object:
+        """As a Machine's, without walking to the same place for every rule."""
+        if self.data_now is not self.whole_data:
+            return super().drill(path)
+        if path in self.known:
+            return self.known[path]
+        value = super().drill(path)
+        if len(self.known) < _KNOWN:
+            self.known[path] = value
+        return value
+
+    def evaluate(self) -> object:
+        """The value of the logic of the record that was read."""
+        self.at = self.logic_at
+        value = self.value(self.whole_data, certlogic.MAX_DEPTH, None)
+        if self.at != self.logic_end:
+            raise CertLogicError("end of logic")
+        return value
+
+    def read(self, record: bytes) -> None:
+        """Read a record; raises CertLogicError where `parse_rule` does."""
+        self.data = record
+        self.at = 0
+        self.id = ""
+        self.applies = True
+        self.must_hold = self.names_kind = False
+        if len(record) > MAX_RECORD_BYTES or not 0xA0 <= self.head() < 0xC0:
+            raise CertLogicError("record")
+        last = 0
+        for _ in range(self.argument):
+            key = self.uint(_SPAN)
+            # Deterministic CBOR has its keys in order; those that every rule has come first.
+            if key <= last or (key > last + 1 and last < _LOGIC):
+                raise CertLogicError("key")
+            last = key
+            if key == _ID:
+                self.id = self.string(40)
+            elif key == _REASON:
+                self.reason = self.uint(_REASON_MAX)
+            elif key == _PRIORITY:
+                self.priority = self.uint(255)
+            elif key == _LOGIC:
+                self.logic_at, self.logic_end = self.span(0x40)
+            elif key == _MUST_HOLD:
+                self.must_hold = self.uint(1) == 1
+            else:
+                self.select(key)
+        if last < _LOGIC or self.at != len(record) or self.reason == reasons.OK:
+            raise CertLogicError("record")
+
+    def select(self, key: int) -> None:
+        """Read a selector, and clear `applies` where it does not choose this case."""
+        count = self.count()
+        if not 1 <= count <= (64 if key == _COUNTRIES else 16):
+            raise CertLogicError("selector")
+        chosen = False
+        if key == _SPAN:
+            first, last = self.uint(shape.UNIX_MAX), self.uint(shape.UNIX_MAX)
+            chosen = type(self.now_unix) is not int or first <= self.now_unix <= last
+            count -= 2
+        elif key == _KINDS:
+            for _ in range(count):
+                chosen = self.uint(KIND_DCC) == self.kind or chosen
+            self.names_kind = chosen
+            count = max(0, count - 4)
+        else:
+            for _ in range(count):
+                text = self.string(1 if key == _GROUPS else 3 if key == _COUNTRIES else 32)
+                if key == _GROUPS:
+                    chosen = bool(self.payload.get(text)) or chosen
+                else:
+                    chosen = text == (self.country if key == _COUNTRIES else self.scene) or chosen
+            count = max(0, count - 3) if key == _GROUPS else 0
+            if key == _COUNTRIES:
+                # A rule of the issuing country says who is out, never who is in.
+                self.names_kind = False
+        if count:
+            raise CertLogicError("selector")
+        if chosen == (key == _NOT_SCENES):
+            self.applies = False
+
+    def uint(self, limit: int) -> int:
+        """A number from 0 to `limit`."""
+        if self.head() >= 0x20 or self.argument > limit:
+            raise CertLogicError("number expected")
+        return self.argument
+
+    def span(self, major: int) -> tuple[int, int]:
+        """Where the string of this major type begins and ends that comes next; it is stepped over."""
+        if not major <= self.head() < major + 0x20 or not self.argument:
+            raise CertLogicError("string expected")
+        start = self.at
+        self.at += self.argument
+        if self.at > len(self.data):
+            raise CertLogicError("truncated")
+        return start, self.at
+
+    def string(self, limit: int) -> str:
+        """A text of 1 to `limit` bytes."""
+        start, end = self.span(0x60)
+        if end - start > limit:
+            raise CertLogicError("text too long")
+        return text_of(self.data[start:end])
+
+
+def _add(found: list[Outcome], reason: int, priority: int, id: str) -> None:
     """Keep an outcome, of two with the same reason the one that ranks first."""
+    one = Outcome(reason, priority, id)
     for i in range(len(found)):
-        if found[i].reason == one.reason:
+        if found[i].reason == reason:
             if _rank(one) < _rank(found[i]):
                 found[i] = one
             return

@@ -192,6 +192,7 @@ def test_charter_buses_need_no_code() -> None:
     for data in (
         {"code": {"kind": rules.KIND_NONE}, "external": {"scene": "school_bus", "now": NOW}},
         case_data(case(scene="school_bus")),
+        case_data(case(scene="school_bus", colour=3, groups=[1], arrival=["北京", NOW])),
     ):
         (outcome,) = rules.judge(RECORDS, data)
         assert (outcome.reason, outcome.verdict) == (reasons.CODE_NOT_NEEDED, reasons.PASS)
