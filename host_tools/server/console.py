@@ -18,6 +18,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from host_tools.files import create_private
 from host_tools.server import views
 from host_tools.server.devices import Bell, answer_when_storage_fails
+from host_tools.server.packs import Packs
 from host_tools.server.report_pages import add_reports
 from host_tools.server.reports import Reports
 from host_tools.server.schema import Record
@@ -85,10 +86,12 @@ def make_app(
     answer_when_storage_fails(app)
     pages = Pages(PAGES)
     gate = Gate(key, port)
+    packs = Packs(store)
     streams: set[object] = set()
 
     def rows_html(rows: list[Record]) -> str:
-        return pages.text("rows.html", rows=[views.record_row(row) for row in rows], stamp=_stamp)
+        texts = packs.rule_texts()
+        return pages.text("rows.html", rows=[views.record_row(row, texts) for row in rows], stamp=_stamp)
 
     def devices_html() -> str:
         return pages.text(
@@ -149,7 +152,7 @@ def make_app(
             "trust_version": store.trust_version(),
         }
 
-    add_reports(app, Reports(store), pages, gate.check, clock, _stamp)
+    add_reports(app, Reports(store), packs, pages, gate.check, clock, _stamp)
 
     @app.get("/api/stream", dependencies=protected, include_in_schema=False)
     async def stream(request: Request, after: AfterId = 0) -> Response:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from firmware.core.cose import parse_sign1
+from firmware.core.errors import CoreError
+from firmware.core.pack import TEXTS, parse_payload
+from firmware.core.table import Book
 from firmware.core.trust import kid_of_key
 from host_tools.server.schema import Device, Pack, PackPart, Part, Root, Wrapped
 from host_tools.server.store import Store
@@ -33,6 +38,8 @@ class Packs:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._texts: dict[int, tuple[str, str]] = {}
+        self._texts_version = 0
 
     def pin(self, root: bytes) -> None:
         """Believe this root key x‖y from now on, unless another one is believed already."""
@@ -89,6 +96,18 @@ class Packs:
             session.execute(delete(Part).where(Part.digest.not_in(select(PackPart.digest))))
             return True
 
+    def rule_texts(self) -> dict[int, tuple[str, str]]:
+        """What the newest pack calls the reasons that its rules give, in Chinese and in English."""
+        with self._store.reading() as session:
+            newest = session.scalars(select(Pack).order_by(Pack.version.desc()).limit(1)).first()
+            if newest is None or newest.version == self._texts_version:
+                return self._texts
+            listed = parse_payload(parse_sign1(newest.manifest).payload).part(TEXTS)
+            part = session.get(Part, listed[1]) if listed else None
+        self._texts = _read_texts(part.data) if part else {}
+        self._texts_version = newest.version
+        return self._texts
+
     def part(self, digest: bytes, offset: int) -> bytes | None:
         """The bytes of a part from `offset` on; None where there is no such part or it ends before."""
         with self._store.reading() as session:
@@ -98,6 +117,21 @@ class Packs:
                     Part.digest == digest, func.length(Part.data) >= offset
                 )
             )
+
+
+def _read_texts(part: bytes) -> dict[int, tuple[str, str]]:
+    """The first lines of a book of texts, by reason; one that cannot be read is left out."""
+    found: dict[int, list[str]] = {}
+    try:
+        book = Book(lambda offset, length: part[offset : offset + length], len(part))
+        for index in range(book.count):
+            reason, _, _, language = struct.unpack(">IHBB", book.key_at(index))
+            text = book.blob_at(index).decode("utf-8", "replace").partition("\n")[0]
+            if language < 2:
+                found.setdefault(reason, ["", ""])[language] = text
+    except CoreError:
+        return {}
+    return {reason: (both[0] or both[1], both[1] or both[0]) for reason, both in found.items()}
 
 
 def manifest_for(session: Session, device: Device, held_version: int) -> bytes | None:

@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Response
 from fastapi.responses import HTMLResponse
 
 from host_tools.server import words
+from host_tools.server.packs import Packs
 from host_tools.server.reports import ALERTS, DAY_S, Reports, day_start, day_text
 from host_tools.web import Pages
 
@@ -49,6 +50,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def add_reports(
     app: FastAPI,
     reports: Reports,
+    packs: Packs,
     pages: Pages,
     protect: Callable[..., None],
     clock: Callable[[], float],
@@ -100,7 +102,9 @@ def add_reports(
     def alerts_page(day: Day = None) -> HTMLResponse:
         start = begin(day)
         kinds = {alert.word.name: alert.word for alert in ALERTS}
-        named = {words.reason(number).name: words.reason(number) for number in words.known_reasons()}
+        texts = packs.rule_texts()
+        known = [words.reason(number, texts) for number in (*words.known_reasons(), *texts)]
+        named = {word.name: word for word in known}
         rows = reports.alerts(start)
         return pages.page("alerts.html", rows=rows, kinds=kinds, named=named, stamp=stamp, **_days(start))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from host_tools.server import words
 from host_tools.server.schema import Device, Record
@@ -48,8 +48,8 @@ def record_json(row: Record) -> dict[str, object]:
     }
 
 
-def record_row(row: Record) -> dict[str, object]:
-    """A record for the page: words in both languages."""
+def record_row(row: Record, of_rules: Mapping[int, tuple[str, str]] | None = None) -> dict[str, object]:
+    """A record for the page: words in both languages, `of_rules` those for reasons that rules give."""
     return {
         "id": row.id,
         "seq": row.seq,
@@ -64,7 +64,7 @@ def record_row(row: Record) -> dict[str, object]:
         "kind": _word(words.KINDS, row.kind),
         "colour": _word(words.COLOURS, row.colour),
         "verdict": _verdict(row),
-        "reasons": [words.reason(number) for number in numbers(row.reasons)],
+        "reasons": [words.reason(number, of_rules) for number in numbers(row.reasons)],
         "body_c": None if row.body_centi_c is None else f"{row.body_centi_c / 100:.1f}",
         "mask": _word(words.MASKS, row.mask),
         "confirmed": [words.CONFIRMED[n] for n in numbers(row.confirmed) if n in words.CONFIRMED],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from firmware.core import reasons
@@ -129,9 +130,11 @@ def known_reasons() -> list[int]:
     return list(_REASONS)
 
 
-def reason(number: int) -> Word:
-    """The word for a reason; numbers of newer firmware show as numbers."""
+def reason(number: int, of_rules: Mapping[int, tuple[str, str]] | None = None) -> Word:
+    """The word for a reason; those of rules have theirs in the pack, `of_rules`, others show as numbers."""
     name = reasons.name_of(number)
+    if of_rules and number in of_rules:
+        return Word(name, *of_rules[number])
     return Word(name, *_REASONS.get(number, (f"原因 {number}", f"reason {number}")))
 
 

@@ -14,10 +14,11 @@ from sqlalchemy import func, select
 from firmware.core import message
 from firmware.core.trust import kid_of_key
 from host_tools.authority.app import Authority, make_app
+from host_tools.authority.eu_rules import Compiled
 from host_tools.authority.keys import DAY_S
 from host_tools.authority.revocations import Revoked
 from host_tools.packfile import PackTrouble, open_manifest
-from host_tools.server import devices
+from host_tools.server import console, devices
 from host_tools.server.packpull import PackPuller
 from host_tools.server.packs import Packs
 from host_tools.server.schema import Part
@@ -248,6 +249,25 @@ def test_a_new_root(store, authority, puller, client):
     assert pull(again, Wire(authority)) and Packs(store).roots() == [old, new, third]
     assert open_manifest(sync(client, nameless, version=1), old).root_key == third
     assert open_manifest(sync(client, before, version=3), new).root_key == third
+
+
+def test_reasons_of_rules_have_their_words(store, authority, puller):
+    app = console.make_app(store, devices.Bell(), "key", 8703, clock=lambda: NOW)
+    desk = AppClient(app, "http://127.0.0.1:8703")
+    handheld = PaperHandheld.enrolled(store)
+    handheld.write(1, verdict=1, reasons=[1001, 1002], time=NOW)
+    AppClient(devices.make_app(store, devices.Bell())).post("/v1/sync", content=handheld.request())
+    desk.get("/?key=key")
+    assert "原因 1001" in desk.get("/").text
+    texts = {1001: ("今日闭馆\n明日再来", "<b>closed today\ncome tomorrow")}
+    authority.packs.keep_rules(Compiled([], texts), {})
+    pull(puller, Wire(authority))
+    page = desk.get("/").text
+    assert "今日闭馆" in page and "&lt;b&gt;closed today" in page and "come tomorrow" not in page
+    assert "原因 1002" in page and "原因 1001" not in page
+    authority.packs.keep_default_rules()
+    pull(puller, Wire(authority))
+    assert "原因 1001" in desk.get("/").text
 
 
 def test_old_parts_go(store, authority, puller, monkeypatch):
