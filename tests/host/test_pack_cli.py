@@ -11,7 +11,7 @@ import pytest
 import zxingcpp
 from fleetkit import NOW
 
-from firmware.core import pack, sheet
+from firmware.core import cbor, pack, sheet
 from firmware.core.packview import Pack, in_memory
 from firmware.services.pin import pin_hash
 from host_tools import cli
@@ -161,7 +161,7 @@ def test_rules_of_ones_own(yima, state, tmp_path):
     assert list(found.rules())[:-1] == before
     assert found.text(1001, "zh") == ("今日闭馆", "明日再来")
     assert found.text(1001, "en") == ("closed today", "come tomorrow")
-    assert found.value_set("colours") == ["blue", "green"]
+    assert cbor.loads(found.value_set("colours").data) == ["blue", "green"]
     assert yima("rules", "default")[1] == "pack version 3\n"
     found = package(yima, state, tmp_path)
     assert (
