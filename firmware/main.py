@@ -14,6 +14,8 @@ from firmware.services.gate import Gate, Senses
 from firmware.services.inbox import Inbox
 from firmware.services.journal import Journal
 from firmware.services.keystore import Keystore
+from firmware.services.ledger import Ledger
+from firmware.services.presence import Presence
 from firmware.services.scanning import Scanning
 from firmware.services.selftest import SelfTest
 from firmware.services.settings import Settings, SettingsError
@@ -22,10 +24,11 @@ from firmware.services.sync import Sync, Vault
 from firmware.services.tables import Tables
 from firmware.services.truststore import TrustStore
 from firmware.services.wifi import Wifi
-from firmware.ui.flow import KEY, SCAN, Flow
+from firmware.ui.flow import Flow
 from firmware.ui.fonts import Fonts
 from firmware.ui.panel import Panel
 from firmware.ui.screens import Screens
+from firmware.ui.stage import KEY, SCAN
 
 VERSION = "0.1.0"
 DATA = "/data"
@@ -60,8 +63,8 @@ def _provision(settings: Settings) -> None:
 async def _housekeeping(gate: Gate, clock: Clock, supervisor: Supervisor) -> None:
     """The task of small regular things: battery, clock, memory."""
     while True:
-        gate.refresh_battery()
         clock.tick()
+        await gate.tidy()
         gc.collect()
         supervisor.beat("housekeeping")
         await asyncio.sleep_ms(HOUSEKEEPING_MS)
@@ -79,7 +82,8 @@ async def _run() -> None:
     settings = Settings(DATA)
     _provision(settings)
     await board.panel.start()
-    screens = Screens(board.display, Fonts("/rom/assets"), settings.get("language"))
+    fonts = Fonts("/rom/assets")
+    screens = Screens(board.display, fonts, settings.get("language"))
     board.panel.brightness(80)
 
     clock = Clock(board.rtc, board.set_system_time, FLOOR_UNIX)
@@ -102,8 +106,13 @@ async def _run() -> None:
     scanning.ok = test.scanner_ok
     wifi = Wifi(board.wlan, settings)
     sync = Sync(vault, wifi, board.chip_id, VERSION, ENROL)
-    gate = Gate(vault, Senses(scanning, board.thermometer, board.battery), sync, tables.verify_steps, groups)
-    gate.journal_ok = test.journal_ok
+    ledger = Ledger(vault, Presence(DATA + "/presence"))
+    ledger.ok = test.journal_ok
+    ledger.start()
+    senses = Senses(scanning, board.thermometer, board.battery)
+    gate = Gate(vault, senses, sync, ledger, tables.verify_steps, groups)
+    gate.thermometer_ok = test.thermometer_ok
+    fonts.texts.of_rules = gate.rule_text
     panel = Panel(screens, board.buzzer, board.led, board.vibration)
 
     supervisor = Supervisor(board.start_watchdog(), DATA + "/crash.txt", board.restart)

@@ -2,7 +2,7 @@
 
 from firmware.core import record
 from firmware.core.codes import KIND_UNREADABLE, Code, Person
-from firmware.core.scene import Scene
+from firmware.core.scene import ROLE_VISITOR, Scene
 from firmware.core.verdict import weakest
 
 MASK_NOT_ASKED = 0
@@ -16,14 +16,18 @@ ID_DIFFERENT = 2
 class Decision:
     """One person's case, filled while the flow goes on.
 
-    `person` is None where the code could not be read. `reasons` are numbers of
-    firmware.core.reasons; none means that nothing speaks against the person. Temperatures are hundredths
-    of a degree Celsius, None where not measured.
+    `person` is None where the code could not be read, or where there is none: `no_code`. `reasons` are
+    numbers of firmware.core.reasons; none means that nothing speaks against the person. `role` is what the
+    roster says, None where the scene uses none; `manual` why somebody is entered by hand, 0 for nobody.
+    Temperatures are hundredths of a degree Celsius, None where not measured.
     """
 
-    def __init__(self, person: "Person | None", reasons: "list[int]") -> None:
+    def __init__(self, person: "Person | None", reasons: "list[int]", no_code: bool = False) -> None:
         self.person = person
         self.reasons = reasons
+        self.no_code = no_code
+        self.role: "int | None" = None
+        self.manual = 0
         self.mask = MASK_NOT_ASKED
         self.confirmed: "list[int]" = []
         self.object_centi_c: "int | None" = None
@@ -52,19 +56,24 @@ class Decision:
         """
         fields: "dict[int, object]" = {
             record.SCENE: scene.id,
-            record.KIND: code.kind if code else KIND_UNREADABLE,
+            record.KIND: code.kind if code else record.KIND_NO_CODE if self.no_code else KIND_UNREADABLE,
             record.VERDICT: self.outcome,
             record.REASONS: list(self.reasons),
             record.MASK: self.mask,
         }
         person = self.person
-        if code and code.cti and scene.stores_identity:
+        named = scene.names(self.role or ROLE_VISITOR)
+        if code and code.cti and named:
             fields[record.CTI] = code.cti
         if person:
-            if scene.stores_identity and person.sub:
+            if named and person.sub:
                 fields[record.SUB] = person.sub
             if person.colour is not None:
                 fields[record.COLOUR] = person.colour
+        if self.role is not None:
+            fields[record.ROLE] = self.role
+        if self.manual:
+            fields[record.MANUAL] = self.manual
         if (
             self.object_centi_c is not None
             and self.ambient_centi_c is not None

@@ -39,27 +39,17 @@ class PlaceCode:
         self.cti = cti
 
 
-class CheckedPlace:
-    """What came of a check: a place with reason OK, or None with the reason why."""
-
-    __slots__ = ("place", "reason")
-
-    def __init__(self, place: PlaceCode | None, reason: int) -> None:
-        self.place = place
-        self.reason = reason
-
-
 def check_place_steps(
     text: bytes,
     trust_list: "trust.TrustList | None",
     now_unix: int | None,
     verify_steps: "VerifySteps",
     groups: "base45.Groups | None" = None,
-) -> "Generator[None, None, CheckedPlace]":
-    """Take a scanned text through the whole chain; yields None between slices of work, returns CheckedPlace.
+) -> "Generator[None, None, tuple[PlaceCode | None, int]]":
+    """Take a scanned text through the whole chain; yields None between slices of work.
 
-    Never raises, whatever the bytes. Without a clock (`now_unix` None) no place code holds: an old one on
-    a wall would choose the steps at this door.
+    Returns the place and the reason OK, or None and the reason why. Never raises, whatever the bytes. Without
+    a clock (`now_unix` None) no place code holds: an old one on a wall would choose the steps at this door.
     """
     try:
         if not text.startswith(PREFIX):
@@ -83,8 +73,8 @@ def check_place_steps(
             raise CodeError(reasons.ISSUER_NOT_VALID)
         _check_time(place, key.not_before_unix, key.not_after_unix, now_unix)
     except CodeError as e:
-        return CheckedPlace(None, e.reason)
-    return CheckedPlace(place, reasons.OK)
+        return None, e.reason
+    return place, reasons.OK
 
 
 def encode_place(place: PlaceCode, kid: bytes, sign: "Callable[[bytes], bytes]") -> str:

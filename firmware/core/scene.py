@@ -223,12 +223,17 @@ def fallback_scene(id: str) -> Scene:
 
 
 def default_scene(id: str) -> Scene:
-    """The built-in scene "transit", "public_place" or "registered_venue"; raises SceneError."""
-    if id == "transit" or id == "public_place":
-        return Scene(id)
-    if id == "registered_venue":
-        return Scene(id, IDENTITY_ALL)
-    raise SceneError("unknown scene")
+    """A built-in scene for a trust list, which brings none; raises SceneError. Goes with the trust list."""
+    scene = Scene(id, IDENTITY_NONE if id in ("transit", "public_place", "school_bus") else IDENTITY_ALL)
+    if id in ("registered_venue", "event"):
+        scene.directions, scene.counts_presence, scene.closing_minute = ENTRIES_AND_EXITS, True, 1410
+    elif id in ("office", "enterprise", "checkpoint"):
+        scene.directions = ENTRIES
+    elif id == "school_bus":
+        scene.needs_code = False
+    elif id not in ("transit", "public_place"):
+        raise SceneError("unknown scene")
+    return scene
 
 
 def _scene(fields: dict[int, object]) -> Scene:

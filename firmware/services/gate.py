@@ -1,47 +1,48 @@
 """What the flow may ask of the handheld: one narrow door between the screens and everything behind them."""
 
-from firmware.core import record
+import time
+
+from firmware.core import reasons, record, verdict
 from firmware.core.codes import Checked, Code, check_steps
 from firmware.core.decision import Decision
-from firmware.core.record import RecordError
-from firmware.core.scene import Scene, default_scene
-from firmware.services.journal import JournalError
+from firmware.core.place import check_place_steps
+from firmware.core.policy import Case, judge_steps
+from firmware.core.scene import (
+    ENTRIES,
+    ENTRIES_AND_EXITS,
+    PASSAGES,
+    ROLE_VISITOR,
+    Scene,
+    default_scene,
+    fallback_scene,
+)
+from firmware.services import pin
+from firmware.services.selftest import BAD, GOOD
 from firmware.services.settings import SettingsError
 from firmware.services.slices import exhaust
+from firmware.services.status import Status, warnings
 from firmware.services.sync import Sync, Vault
 from firmware.services.thermometry import Reading, longest_ms, measure
 
 if False:
-    from typing import Callable, Generator
+    from typing import Any, Callable, Generator
 
     VerifySteps = Callable[[bytes, bytes, bytes], Generator[None, None, bool]]
 
     from drivers.battery import Battery
     from drivers.mlx90614 import Thermometer
     from firmware.core.base45 import Groups
+    from firmware.core.codes import Person
+    from firmware.core.place import PlaceCode
+    from firmware.services.ledger import Ledger
     from firmware.services.scanning import Scanning
-    from firmware.services.truststore import TrustStore
 
-
-LOW_BATTERY_PERCENT = 15
-
-
-class Status:
-    """What the idle screen shows; compared by `key` to see whether anything changed."""
-
-    def __init__(
-        self, pending: int, online: bool, trust_age_s: "int | None", clock_text: str, warnings: "list[str]"
-    ) -> None:
-        self.pending = pending
-        self.online = online
-        self.trust_age_s = trust_age_s
-        self.clock_text = clock_text
-        self.warnings = warnings
-
-    def key(self) -> "tuple[object, ...]":
-        """Equal for two statuses that look the same on the screen."""
-        age_min = None if self.trust_age_s is None else self.trust_age_s // 60
-        return (self.pending, self.online, age_min, self.clock_text, tuple(self.warnings))
+#: A scene is asked for again after this.
+SCENE_AGE_S = 48 * 3600
+#: The direction setting: whoever is inside goes out, everybody else comes in.
+AUTOMATIC = 2
+#: Key of the unit's configuration in a pack: the hash of the PIN.
+CONFIG_PIN = 1
 
 
 class Senses:
@@ -61,6 +62,7 @@ class Gate:
         vault: Vault,
         senses: Senses,
         sync: Sync,
+        ledger: "Ledger",
         verify_steps: "VerifySteps",
         groups: "Groups | None" = None,
     ) -> None:
@@ -69,14 +71,25 @@ class Gate:
         self._sync = sync
         self._verify_steps = verify_steps
         self._groups = groups
+        self._scene: "Scene | None" = None
+        self._scene_of: object = None
+        self._conflict_told = False
+        self.ledger = ledger
+        self._pin_ms = time.ticks_ms()
         self.battery_percent = senses.battery.percent(senses.battery.read_millivolts())
-        #: Whether the last record could be written.
-        self.journal_ok = True
+        #: Whether the thermometer answered when it was asked last.
+        self.thermometer_ok = True
+        #: Whether the pack in force, if there is one, knows the scene.
+        self.scene_known = True
+        #: Takes frames of a pack on paper: `take(text)` gives (how many it has, of how many).
+        self.sheet: "Any" = None
+
+    # ------------------------------------------------------------------ what holds here
 
     @property
-    def trust(self) -> "TrustStore":
-        """The trust list's store; `.current` is None before the first list came."""
-        return self._vault.trust
+    def pack(self) -> "Any":
+        """The pack in force, None before the first."""
+        return self._vault.trust.current
 
     @property
     def place(self) -> str:
@@ -84,26 +97,134 @@ class Gate:
         return str(self._vault.settings.get("place"))
 
     @property
-    def direction(self) -> int:
-        """0 in, 1 out, 2 none."""
-        return int(self._vault.settings.get("direction"))
-
-    @property
     def language(self) -> str:
         """ "zh" or "en"."""
         return str(self._vault.settings.get("language"))
 
+    @property
+    def presence(self) -> "int | None":
+        """How many people are inside, None where nobody counts."""
+        presence = self.ledger.presence
+        return presence.count if presence.opened else None
+
+    @property
+    def direction(self) -> int:
+        """For the bar on top: 0 in, 1 out, 2 none, 3 whichever fits."""
+        scene = self.scene()
+        if scene.directions == PASSAGES:
+            return record.DIRECTION_NONE
+        if scene.directions == ENTRIES:
+            return record.DIRECTION_IN
+        chosen = int(self._vault.settings.get("direction"))
+        return 3 if chosen == AUTOMATIC else chosen
+
+    def scene(self) -> Scene:
+        """The scene in force: from the pack, or without one a scene in which nobody passes."""
+        id = str(self._vault.settings.get("scene"))
+        pack = self.pack
+        key = (id, self.place, pack and (pack.version, getattr(pack, "damaged", 0)))
+        if self._scene is None or key != self._scene_of:
+            found = self._find_scene(id, pack)
+            self.scene_known = found is not None
+            self._scene = found or fallback_scene(id)
+            self._scene_of = key
+            if found is not None and pack is not None:
+                self.ledger.settle(found, self.place)
+        return self._scene
+
+    def _find_scene(self, id: str, pack: "Any") -> "Scene | None":
+        if pack is None:
+            return fallback_scene(id)
+        look = getattr(pack, "scene", None)
+        found: "Scene | None" = default_scene(id) if look is None else look(id)
+        return found
+
+    def scenes(self) -> "list[tuple[str, str]]":
+        """Id and name of every scene of the pack, in the order of the menu."""
+        pack = self.pack
+        found = []
+        for id in pack.scene_ids() if pack else []:
+            scene = pack.scene(id)
+            if scene:
+                found.append((id, scene.name(self.language)))
+        return found
+
+    def scene_name(self, id: str) -> "str | None":
+        """The name of a scene of the pack, None where it has no such scene."""
+        scene = self._find_scene(id, self.pack) if self.pack else None
+        return scene.name(self.language) if scene else None
+
+    def scene_is_due(self) -> bool:
+        """Whether somebody must say that this is still the scene: 48 hours after it was chosen."""
+        clock = self._vault.clock
+        if not clock.trusted or self._vault.keystore.secret() is None:
+            return False
+        chosen = self._vault.settings.get("scene_unix")
+        if not chosen:
+            # Just enrolled: the server chose.
+            self.confirm_scene()
+            return False
+        return not 0 <= clock.now_unix() - int.from_bytes(chosen, "big") < SCENE_AGE_S
+
+    def confirm_scene(self) -> None:
+        """Somebody said that the scene still holds."""
+        self._update({"scene_unix": self._vault.clock.now_unix().to_bytes(4, "big")})
+
+    def choose(self, scene_id: str, place: str, by: str) -> bool:
+        """Another scene or place from now on; False where the pack does not know it or the flash fails."""
+        pack = self.pack
+        if pack is None or self._find_scene(scene_id, pack) is None:
+            return False
+        before = (self._vault.settings.get("scene"), self.place)
+        if not self._update({"scene": scene_id, "place": place}):
+            return False
+        self.confirm_scene()
+        if before != (scene_id, place):
+            self.scene()
+            self.ledger.event(record.EVENT_SCENE, scene_id, place, by + ", was " + before[0])
+            self._sync.kick()
+        return True
+
     def switch_language(self) -> None:
         """The other language, kept over a restart."""
+        self._update({"language": "en" if self.language == "zh" else "zh"})
+
+    @property
+    def can_turn(self) -> bool:
+        """Whether the scene leaves a choice of direction."""
+        return self.scene().directions == ENTRIES_AND_EXITS
+
+    def turn_direction(self) -> None:
+        """The next of: whichever fits, in, out."""
+        if self.can_turn:
+            self._update({"direction": (int(self._vault.settings.get("direction")) + 1) % 3})
+
+    def opens(self, presses: bytes) -> bool:
+        """Whether these presses are the PIN."""
+        look = getattr(self.pack, "config", None)
+        config = look() if look else None
+        wanted = config.get(CONFIG_PIN) if isinstance(config, dict) else None
+        if self.pin_wait_s():
+            return False
+        usable = isinstance(wanted, bytes) and len(wanted) == 24
+        good = pin.opens(self._vault.settings, presses, wanted if usable else None)
+        self._pin_ms = time.ticks_ms()
+        return good
+
+    def pin_wait_s(self) -> int:
+        """For how many seconds nobody may try the PIN."""
+        return pin.wait_s(self._vault.settings, time.ticks_diff(time.ticks_ms(), self._pin_ms))
+
+    def _update(self, changes: "dict[str, Any]") -> bool:
         try:
-            self._vault.settings.update({"language": "en" if self.language == "zh" else "zh"})
+            self._vault.settings.update(changes)
         except SettingsError as e:
             # The screens stay as they are; the flash's own warning says more.
             print("settings:", e)
+            return False
+        return True
 
-    def scene(self) -> Scene:
-        """The scene in force."""
-        return default_scene(str(self._vault.settings.get("scene")))
+    # ------------------------------------------------------------------ one passage
 
     def trusted_now_unix(self) -> "int | None":
         """The time, or None where it cannot be relied on; then no code can pass."""
@@ -117,9 +238,59 @@ class Gate:
     async def check(self, text: bytes, now_unix: "int | None") -> Checked:
         """Take a scanned text through the whole chain, in slices."""
         checked: Checked = await exhaust(
-            check_steps(text, self.trust.current, now_unix, self._verify_steps, self._groups)
+            check_steps(text, self.pack, now_unix, self._verify_steps, self._groups)
         )
         return checked
+
+    async def check_place(self, text: bytes) -> "tuple[PlaceCode | None, int]":
+        """Take a place's code through the whole chain, in slices; the place, and the reason where none."""
+        checked: "tuple[PlaceCode | None, int]" = await exhaust(
+            check_place_steps(text, self.pack, self.trusted_now_unix(), self._verify_steps, self._groups)
+        )
+        return checked
+
+    def direction_of(self, code: "Code | None") -> int:
+        """Where this passage leads: 0 in, 1 out, 2 neither."""
+        direction = self.direction
+        if direction != 3:
+            return direction
+        known = code is not None and self.ledger.inside(code, code.people[0].sub)
+        return record.DIRECTION_OUT if known else record.DIRECTION_IN
+
+    def role(self, person: "Person | None", scene: Scene) -> "int | None":
+        """What the roster says of a person, None where the scene uses none."""
+        look = getattr(self.pack, "role", None)
+        if not scene.uses_roster or look is None:
+            return None
+        role: int = look(person.sub) if person is not None and person.sub else ROLE_VISITOR
+        return role
+
+    async def judge(
+        self,
+        code: "Code | None",
+        decision: Decision,
+        scene: Scene,
+        direction: int,
+        now_unix: "int | None",
+        ahead: int,
+    ) -> "list[int]":
+        """What speaks against a person before anything is measured; `ahead` of the party go in first."""
+        pack, person = self.pack, decision.person
+        if hasattr(pack, "rules") or pack is None or code is None or person is None:
+            case = Case(code, person, scene, self.place, decision.role or ROLE_VISITOR, now_unix)
+            found: "list[int]" = await exhaust(judge_steps(case, pack))
+        else:
+            found = verdict.code_reasons(code, person, scene, now_unix, pack)
+        if not self.scene_known:
+            found.append(reasons.SCENE_UNKNOWN)
+        if direction != record.DIRECTION_OUT:
+            if code is not None and scene.pass_back_s and now_unix is not None:
+                seen = self.ledger.replay_reason(code.cti, now_unix, scene.pass_back_s)
+                if seen != reasons.OK:
+                    found.append(seen)
+            if scene.capacity and (self.presence or 0) + ahead >= scene.capacity:
+                found.append(reasons.PLACE_FULL)
+        return found
 
     def scan(self, wanted: bool) -> None:
         """Whether codes shall be read now."""
@@ -127,64 +298,67 @@ class Gate:
 
     async def measure(self, scene: Scene, on_value: "Callable[[int | None, int], None]") -> Reading:
         """Take a person's temperature as the scene asks."""
-        return await measure(self._senses.thermometer, scene, on_value)
+        reading = await measure(self._senses.thermometer, scene, on_value)
+        self.thermometer_ok = reading.reason != reasons.TEMP_SENSOR
+        return reading
 
     def longest_measure_ms(self, scene: Scene) -> int:
         """How long `measure` may take: a fever gets a second look."""
         return longest_ms(scene)
 
-    def record(self, code: "Code | None", decisions: "list[Decision]", scene: Scene) -> bool:
+    def record(self, code: "Code | None", decisions: "list[Decision]", scene: Scene, direction: int) -> bool:
         """Write one record per decision, all of them before this returns; False where the journal refuses."""
-        vault = self._vault
-        try:
-            party = vault.journal.next_seq
-            for index, decision in enumerate(decisions):
-                fields = decision.fields(code, scene)
-                fields[record.SEQ] = vault.journal.next_seq
-                fields[record.TIME] = vault.clock.now_unix()
-                fields[record.CLOCK] = 0 if vault.clock.trusted else 1
-                fields[record.DEVICE] = vault.settings.get("device_id")
-                fields[record.PLACE] = self.place
-                fields[record.DIRECTION] = self.direction
-                if len(decisions) > 1:
-                    fields[record.PARTY] = [party, index, len(decisions)]
-                vault.journal.append(record.encode(fields))
-        except (JournalError, RecordError) as e:
-            print("journal:", e)
-            self.journal_ok = False
-            return False
-        self.journal_ok = True
-        self._sync.kick()
-        return True
+        written = self.ledger.write(code, decisions, scene, self.place, direction)
+        if written:
+            self._sync.kick()
+        return written
 
-    def refresh_battery(self) -> None:
-        """Measure the battery; call it while the radio and the module rest."""
+    def rule_text(self, reason: int, language: str) -> "tuple[str, str] | None":
+        """Text and advice that the pack has for a reason of its rules."""
+        look = getattr(self.pack, "text", None)
+        found: "tuple[str, str] | None" = look(reason, language) if look else None
+        return found
+
+    # ------------------------------------------------------------------ between passages
+
+    def health(self) -> "list[tuple[str, int]]":
+        """Rows of the self-test as far as it can be repeated while people pass: (text id, state)."""
+        senses, clock = self._senses, self._vault.clock
+        try:
+            senses.thermometer.probe()
+            self.thermometer_ok = True
+        except OSError:
+            self.thermometer_ok = False
+        states = (
+            ("chip_scanner", senses.scanning.ok),
+            ("chip_thermometer", self.thermometer_ok),
+            ("chip_clock", clock.trusted and not clock.conflict),
+            ("chip_flash", self.ledger.ok),
+            ("chip_trust", self.pack is not None and not getattr(self.pack, "damaged", 0)),
+            ("chip_wifi", self._sync.reached),
+        )
+        return [(text_id, GOOD if ok else BAD) for text_id, ok in states]
+
+    async def tidy(self) -> None:
+        """Small regular things: battery, closing time, the file of who is inside, a clock conflict."""
         battery = self._senses.battery
         self.battery_percent = battery.percent(battery.read_millivolts())
+        clock = self._vault.clock
+        clock.tick()
+        if clock.conflict and not self._conflict_told:
+            self.ledger.event(record.EVENT_CLOCK, self.scene().id, self.place)
+        self._conflict_told = clock.conflict
+        await exhaust(self.ledger.close_steps(self.scene(), self.place))
+        await exhaust(self.ledger.tidy_steps())
 
     def status(self) -> Status:
         """What the idle screen needs to know."""
         vault = self._vault
-        warnings = []
+        scene = self.scene()
         now_unix = self.trusted_now_unix()
-        trust = vault.trust.current
-        if vault.keystore.secret() is None:
-            warnings.append("warn_not_enrolled")
-        if now_unix is None:
-            warnings.append("warn_clock")
-        if trust is None:
-            warnings.append("warn_no_trust")
-        elif now_unix is not None and now_unix >= trust.expires_unix:
-            warnings.append("warn_trust_expired")
-        if not self._senses.scanning.ok:
-            warnings.append("warn_scanner")
-        if not self.journal_ok:
-            warnings.append("warn_journal")
-        elif vault.journal.nearly_full:
-            warnings.append("warn_journal_full")
-        if self._sync.refused:
-            warnings.append("warn_server")
-        if self.battery_percent <= LOW_BATTERY_PERCENT:
-            warnings.append("warn_battery")
-        age_s = None if trust is None or now_unix is None else max(0, now_unix - trust.issued_unix)
-        return Status(vault.journal.pending, self._sync.reached, age_s, vault.clock.text(), warnings)
+        pack = self.pack
+        age_s = None if pack is None or now_unix is None else max(0, now_unix - pack.issued_unix)
+        status = Status(vault.journal.pending, self._sync.reached, age_s, vault.clock.text())
+        status.present, status.capacity = self.presence, scene.capacity
+        status.warnings = warnings(self, vault, self._sync, self._senses.scanning.ok)
+        return status

@@ -5,8 +5,6 @@ stranger at the door out is the wait, which outlives a power cut, for tries are 
 against the hash.
 """
 
-import time
-
 from firmware.core.hmac256 import equal, sha256
 from firmware.services.settings import Settings, SettingsError
 
@@ -26,40 +24,35 @@ def pin_hash(presses: bytes, salt: bytes) -> bytes:
     return salt + sha256(b"yima-pin", salt, presses)[:16]
 
 
-class PinLock:
-    """Says whether six presses are the PIN, and for how long nobody may try."""
+def wait_s(settings: Settings, passed_ms: int) -> int:
+    """For how many seconds nobody may try, `passed_ms` after the last try or after the start."""
+    over = _tries(settings) - FREE_TRIES
+    if over < 0:
+        return 0
+    whole_s = min(FIRST_WAIT_S << over, LONGEST_WAIT_S)
+    return max(0, whole_s - passed_ms // 1000)
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._since_ms = time.ticks_ms()
 
-    def wait_s(self) -> int:
-        """For how many seconds nobody may try; counts anew from every start."""
-        over = self._tries() - FREE_TRIES
-        if over < 0:
-            return 0
-        whole_s = min(FIRST_WAIT_S << over, LONGEST_WAIT_S)
-        return max(0, whole_s - time.ticks_diff(time.ticks_ms(), self._since_ms) // 1000)
+def opens(settings: Settings, presses: bytes, config: "bytes | None" = None) -> bool:
+    """Whether these presses are the PIN; `config` is the hash that the unit's pack sets, if it does.
 
-    def opens(self, presses: bytes, config: "bytes | None" = None) -> bool:
-        """Whether these presses are the PIN; `config` is the hash that the unit's pack sets, if it does."""
-        if self.wait_s():
-            return False
+    Whoever asks has waited for as long as `wait_s` says.
+    """
+    try:
+        settings.update({"pin_tries": bytes((min(_tries(settings) + 1, _MAX_TRIES),))})
+    except SettingsError as e:
+        # Tries that cannot be counted are not allowed.
+        print("pin:", e)
+        return False
+    wanted = config or settings.get("pin") or pin_hash(FACTORY_PIN, bytes(_SALT_BYTES))
+    good: bool = equal(pin_hash(presses, wanted[:_SALT_BYTES]), wanted)
+    if good:
         try:
-            self._settings.update({"pin_tries": bytes((min(self._tries() + 1, _MAX_TRIES),))})
+            settings.update({"pin_tries": b""})
         except SettingsError as e:
-            # Tries that cannot be counted are not allowed.
             print("pin:", e)
-            return False
-        self._since_ms = time.ticks_ms()
-        wanted = config or self._settings.get("pin") or pin_hash(FACTORY_PIN, bytes(_SALT_BYTES))
-        good: bool = equal(pin_hash(presses, wanted[:_SALT_BYTES]), wanted)
-        if good:
-            try:
-                self._settings.update({"pin_tries": b""})
-            except SettingsError as e:
-                print("pin:", e)
-        return good
+    return good
 
-    def _tries(self) -> int:
-        return int.from_bytes(self._settings.get("pin_tries"), "big")
+
+def _tries(settings: Settings) -> int:
+    return int.from_bytes(settings.get("pin_tries"), "big")

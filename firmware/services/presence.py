@@ -47,17 +47,18 @@ class Presence:
         self._entries = 0
         #: How many are inside.
         self.count = 0
-        #: Sequence of the last record that is accounted for.
+        #: Sequence of the last record that is accounted for, and when the last entry was made.
         self.seq = 0
+        self.unix = 0
 
     @property
     def opened(self) -> bool:
         """Whether people are counted."""
         return bool(self._key)
 
-    def open(self, place: str, scene: str) -> int:
-        """Take up the file if it is of this place and scene, else start anew; how many people were inside
-        where it was of others. Raises PresenceError.
+    def open(self, place: str, scene: str, seq: int = 0) -> int:
+        """Take up the file if it is of this place and scene, else start anew with records after `seq`; how
+        many people were inside where it was of others. Raises PresenceError.
         """
         wanted = sha256(place.encode(), b"\0", scene.encode())[:8]
         self.close()
@@ -65,13 +66,13 @@ class Presence:
         self._key = wanted
         lost = 0 if key == wanted else self.count
         if key != wanted:
-            self._start(0)
+            self._start(seq)
         return lost
 
     def close(self) -> None:
         """Nobody is counted until `open`."""
         self._key = b""
-        self._entries = self.count = self.seq = 0
+        self._entries = self.count = self.seq = self.unix = 0
         try:
             os.remove(self._new_path)
         except OSError:
@@ -178,7 +179,7 @@ class Presence:
         if self._entries:
             if not _is_sealed(last):
                 return b""
-            self.seq, counted = struct.unpack(">II", last[20:28])
+            self.unix, self.seq, counted = struct.unpack(">III", last[16:28])
             self.count = counted >> 8
         return head[4:12]
 
@@ -211,7 +212,7 @@ class Presence:
 
     def _plain(self, count: int, unix: int, seq: int) -> None:
         if self._entries >= TIDY_ENTRIES:
-            self._start(seq, count)
+            self._start(seq, count, unix)
         else:
             self._add(_NOBODY, unix, seq, count, COUNT)
 
@@ -226,11 +227,12 @@ class Presence:
         self._entries += 1
         self.count = count
         self.seq = seq
+        self.unix = unix
 
-    def _start(self, seq: int, count: int = 0) -> None:
+    def _start(self, seq: int, count: int = 0, unix: int = 0) -> None:
         """A file without people in the old one's place; a count in it keeps the sequence."""
         data = _sealed(_MAGIC + self._key + bytes(16))
-        data += _sealed(_NOBODY + struct.pack(">III", 0, seq, count << 8 | COUNT))
+        data += _sealed(_NOBODY + struct.pack(">III", unix, seq, count << 8 | COUNT))
         try:
             with open(self._new_path, "wb") as file:
                 file.write(data)
@@ -241,6 +243,7 @@ class Presence:
         self._entries = 1
         self.count = count
         self.seq = seq
+        self.unix = unix
 
 
 def closing_unix(now_unix: int, minute: int, local_offset_s: int) -> int:

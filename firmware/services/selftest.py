@@ -35,6 +35,8 @@ class SelfTest:
         self._rows: "list[tuple[str, int]]" = []
         #: Whether the QR module answered.
         self.scanner_ok = False
+        #: Whether the thermometer answered.
+        self.thermometer_ok = False
         #: Whether the journal can take records.
         self.journal_ok = False
 
@@ -81,6 +83,7 @@ class SelfTest:
         except ThermometerError as e:
             print("self-test:", e)
             return BAD
+        self.thermometer_ok = True
         return GOOD
 
     def _clock(self, board: "Board", clock: "Clock") -> int:

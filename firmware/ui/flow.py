@@ -1,335 +1,120 @@
-"""The checker's flow: idle, scan, check, measure, verdict, idle. Only this task draws.
+"""The checker's flow: idle, then whatever a code or a key asks for, then idle again. Only this task draws."""
 
-It reads like the manual on purpose. What a step needs comes in as arguments; what a person is let in or
-turned away for is decided by firmware.core.verdict, never here.
-"""
-
-import asyncio
-import time
-
-from firmware.core import codes, reasons, verdict
-from firmware.core.decision import ID_DIFFERENT, ID_EQUAL, MASK_NOT_ASKED, MASK_OFF, MASK_WORN, Decision
-from firmware.core.scene import Scene
-from firmware.ui import sounds
-from firmware.ui.screens import Bar
+from firmware.ui import texts
+from firmware.ui.menu import open_menu
+from firmware.ui.passenger import Passenger
+from firmware.ui.stage import KEY_MIDDLE, KEY_NO, KEY_YES, SCAN, Stage
 
 if False:
     from typing import Callable
 
     from firmware.services.gate import Gate
     from firmware.services.inbox import Inbox
-    from firmware.services.thermometry import Reading
     from firmware.ui.panel import Panel
 
-#: Kinds of events in the inbox.
-KEY = 0
-SCAN = 1
-READING = 2
-KEY_NO = 0
-KEY_MIDDLE = 1
-KEY_YES = 2
 #: How often idle looks whether anything on its screen has changed.
 IDLE_TICK_MS = 500
-NOTICE_MS = 2_000
-GRACE_MS = 1_000
-#: A key this soon after a verdict was meant for the step before it, and does not end it.
-KEY_GUARD_MS = 700
-#: Steps of the white line under a verdict.
-COUNTDOWN_TICK_MS = 100
+PLACE_PREFIX = b"YL1:"
+SHEET_PREFIX = b"YS1:"
+#: For how long the next frame of a sheet is waited for.
+FRAME_MS = 30_000
 
 
 class Flow:
-    """Takes scans and keys from the inbox and leads one passenger after the other through the steps."""
+    """Takes scans and keys from the inbox and gives each to the part that knows it."""
 
     def __init__(self, gate: "Gate", panel: "Panel", inbox: "Inbox", beat: "Callable[[], None]") -> None:
-        self._gate = gate
-        self._beat = beat
-        self._panel = panel
-        self._inbox = inbox
-        self._count = 0
+        self._stage = Stage(gate, panel, inbox, beat)
+        self._passenger = Passenger(self._stage)
 
     async def run(self) -> None:
         """The task. A passenger whose code comes while a verdict shows is next, without a key."""
         text: "bytes | None" = None
         while True:
-            if text is None:
-                text = await self._idle()
-            text = await self._passenger(text)
+            self._stage.beat()
+            text = await self._idle() if text is None else await self._take(text)
 
-    async def _idle(self) -> bytes:
-        """Show the idle screen until a code comes."""
-        panel = self._panel
-        panel.signal_off()
-        self._gate.scan(True)
-        self._inbox.clear(SCAN)
+    async def _take(self, text: bytes) -> "bytes | None":
+        """A code was read; returns the next one where that has come already."""
+        prefix = text[:4]
+        if prefix == PLACE_PREFIX:
+            return await self._place(text)
+        if prefix == SHEET_PREFIX and self._stage.gate.sheet is not None:
+            return await self._sheet(text)
+        return await self._passenger.lead(text)
+
+    async def _idle(self) -> "bytes | None":
+        """Show the idle screen until a code comes, or a key whose business ends with one or none."""
+        stage, gate = self._stage, self._stage.gate
+        stage.panel.signal_off()
+        gate.scan(True)
+        stage.inbox.clear(SCAN)
         shown: object = None
         print("flow: idle")
         while True:
-            self._beat()
-            status = self._gate.status()
-            labels = ("", "English" if panel.screens.language == "zh" else "中文", "")
-            model = (
-                status.key(),
-                self._count,
-                self._gate.battery_percent,
-                self._gate.place,
-                self._gate.scene().id,
+            stage.beat()
+            due = gate.scene_is_due()
+            status = gate.status()
+            if due:
+                status.warnings.insert(0, "warn_scene_due")
+            labels = (
+                "key_direction" if gate.can_turn else "",
+                "key_menu",
+                "key_confirm" if due else "" if gate.scene().needs_code else "key_board",
             )
+            bar = stage.bar()
+            model = (status.key(), stage.count, bar.key(), labels)
             if model != shown:
                 shown = model
-                panel.screens.idle(
-                    self._bar(),
-                    self._count,
-                    status.pending,
-                    status.online,
-                    status.trust_age_s,
-                    status.clock_text,
-                    status.warnings,
-                    labels,
-                )
-            event = await self._inbox.get(IDLE_TICK_MS)
+                stage.screens.idle(bar, stage.count, status, labels)
+            event = await stage.inbox.get(IDLE_TICK_MS)
             if event is None:
                 continue
             if event[0] == SCAN:
                 return event[1]  # type: ignore[return-value]
-            if event[1] == KEY_MIDDLE:
-                self._gate.switch_language()
-                panel.screens.language = self._gate.language
-                shown = None
+            if event[1] == KEY_NO:
+                gate.turn_direction()
+            elif event[1] == KEY_MIDDLE:
+                return await open_menu(stage, self._passenger)
+            elif event[1] == KEY_YES and due:
+                gate.confirm_scene()
+            elif event[1] == KEY_YES and labels[2]:
+                return await self._passenger.board()
 
-    async def _passenger(self, text: bytes) -> "bytes | None":
-        """Lead one code to its verdict; returns the next code where one came while the verdict showed."""
-        gate, panel = self._gate, self._panel
-        self._beat()
-        started_ms = time.ticks_ms()
-        panel.signal(sounds.SCANNED)
-        panel.screens.checking(self._bar())
-        scene = gate.scene()
-        now_unix = gate.trusted_now_unix()
-        checked = await gate.check(text, now_unix)
-        print("flow: checked %d ms %d" % (checked.reason, time.ticks_diff(time.ticks_ms(), started_ms)))
-        if checked.reason == reasons.NOT_A_CODE:
-            return await self._notice("notice_not_a_code")
-        code = checked.code
-        if code is None:
-            decisions = [Decision(None, [checked.reason])]
-        else:
-            decisions = []
-            for index, person in enumerate(code.people):
-                decision = Decision(
-                    person, verdict.code_reasons(code, person, scene, now_unix, gate.trust.current)
-                )
-                await self._person(code, decision, scene, (index, len(code.people)))
-                decisions.append(decision)
-        if not gate.record(code, decisions, scene):
-            for decision in decisions:
-                decision.reasons.append(reasons.NOT_RECORDED)
-        self._count += len(decisions)
-        return await self._verdict(code, decisions, scene, now_unix)
+    async def _place(self, text: bytes) -> "bytes | None":
+        """A signed place code: ask, then stand there."""
+        stage, gate = self._stage, self._stage.gate
+        stage.screens.checking(stage.bar())
+        place, reason = await gate.check_place(text)
+        print("flow: place %d" % reason)
+        if place is None:
+            return await stage.notice(texts.reason_text(reason))
+        name = gate.scene_name(place.scene)
+        if name is None:
+            return await stage.notice("notice_scene_unknown")
+        key = await stage.ask("title_place", [place.place, name], ("key_cancel", "", "key_confirm"))
+        if key != KEY_YES:
+            return None
+        if not gate.choose(place.scene, place.place, "place code"):
+            return await stage.notice("notice_not_saved")
+        return await stage.notice("notice_scene_chosen")
 
-    async def _person(
-        self, code: codes.Code, decision: Decision, scene: Scene, party: "tuple[int, int]"
-    ) -> None:
-        """Compare the ID where the code is printed, then temperature and mask; adds to the reasons.
-
-        Someone who is turned away already is not measured: it would change nothing and cost the queue
-        seconds.
-        """
-        if decision.reasons:
-            return
-        # Codes that come now are not of the person who stands here.
-        self._gate.scan(False)
-        if code.kind == codes.KIND_PAPER and scene.id_timeout_ms:
-            await self._id_check(decision, scene)
-            if decision.reasons:
-                return
-        await self._measure(decision, scene, party)
-
-    async def _id_check(self, decision: Decision, scene: Scene) -> None:
-        """Ask the checker to compare the ID's last characters with the card in the person's hand."""
-        if not decision.id_tail:
-            # Nothing to compare with: nobody can say whose code this is.
-            decision.reasons.append(reasons.ID_UNCHECKED)
-            return
-        self._inbox.clear()
-        self._panel.signal(sounds.NOTICE)
-        self._panel.screens.id_check(self._bar(), decision.name or "", decision.id_tail or "")
-        print("flow: id_check")
-        key = await self._key((KEY_NO, KEY_YES), scene.id_timeout_ms)
-        if key == KEY_YES:
-            decision.confirmed.append(ID_EQUAL)
-        elif key == KEY_NO:
-            decision.confirmed.append(ID_DIFFERENT)
-            decision.reasons.append(reasons.ID_DIFFERS)
-        else:
-            decision.reasons.append(reasons.ID_UNCHECKED)
-
-    async def _measure(self, decision: Decision, scene: Scene, party: "tuple[int, int]") -> None:
-        """Temperature and mask at once: the checker may answer while the thermometer settles.
-
-        Whatever turns the person away ends the step: nobody waits for the other half.
-        """
-        if not scene.measures_temperature and not scene.asks_mask:
-            return
-        self._inbox.clear()
-        view = MeasureView(self._panel, self._bar(), decision, party, scene)
-        view.draw()
-        print("flow: measure %d/%d" % (party[0] + 1, party[1]))
-        task = (
-            asyncio.create_task(self._take_temperature(scene, view)) if scene.measures_temperature else None
-        )
-        try:
-            await self._collect(decision, scene, view)
-        finally:
-            if task and not task.done():
-                task.cancel()
-
-    async def _take_temperature(self, scene: Scene, view: "MeasureView") -> None:
-        """Measure beside the mask question and put the reading into the inbox."""
-        self._inbox.put(READING, await self._gate.measure(scene, view.progress))
-
-    async def _collect(self, decision: Decision, scene: Scene, view: "MeasureView") -> None:
-        """Gather the reading and the answer on the mask, in whatever order they come."""
-        ends_ms = time.ticks_add(time.ticks_ms(), scene.mask_timeout_ms)
-        # The thermometer ends its half by itself; this is for one that hangs.
-        reading_ends_ms = time.ticks_add(time.ticks_ms(), self._gate.longest_measure_ms(scene) + GRACE_MS)
-        waits_for_reading = scene.measures_temperature
-        waits_for_mask = scene.asks_mask
-        while waits_for_reading or waits_for_mask:
-            left_ms = time.ticks_diff(ends_ms if waits_for_mask else reading_ends_ms, time.ticks_ms())
-            event = await self._inbox.get(max(left_ms, 1))
-            if event is None:
-                decision.reasons.append(reasons.MASK_UNANSWERED if waits_for_mask else reasons.TEMP_MISSING)
-                return
-            kind, value = event
-            if kind == READING:
-                reading: "Reading" = value  # type: ignore[assignment]
-                decision.object_centi_c = reading.object_centi_c
-                decision.ambient_centi_c = reading.ambient_centi_c
-                decision.body_centi_c = reading.body_centi_c
-                if reading.reason != reasons.OK:
-                    decision.reasons.append(reading.reason)
-                    return
-                waits_for_reading = False
-            elif kind == KEY and value in (KEY_NO, KEY_YES) and scene.asks_mask:
-                decision.mask = MASK_WORN if value == KEY_YES else MASK_OFF
-                view.answered(decision.mask)
-                if decision.mask == MASK_OFF:
-                    decision.reasons.append(reasons.MASK_OFF)
-                    return
-                waits_for_mask = False
-
-    async def _verdict(
-        self, code: "codes.Code | None", decisions: "list[Decision]", scene: Scene, now_unix: "int | None"
-    ) -> "bytes | None":
-        """Show the verdict until its time runs out, a key is pressed or the next code comes."""
-        panel = self._panel
-        first = decisions[0]
-        outcome = verdict.weakest([r for d in decisions for r in d.reasons])
-        if len(decisions) > 1:
-            members = [
-                (d.name or "", d.outcome, d.body_centi_c, d.reasons[0] if d.reasons else reasons.OK)
-                for d in decisions
-            ]
-            panel.screens.party(self._bar(), members, outcome)
-        else:
-            age_days = None
-            person = first.person
-            if person and person.test and person.test[0] == codes.RESULT_NEGATIVE and now_unix is not None:
-                age_days = self._gate.days_since(person.test[1])
-            panel.screens.verdict(
-                self._bar(),
-                outcome,
-                first.reasons,
-                first.name,
-                first.id_tail,
-                first.body_centi_c,
-                age_days,
+    async def _sheet(self, text: bytes) -> "bytes | None":
+        """Frames of a pack on paper, one after the other, in any order."""
+        stage = self._stage
+        while True:
+            have, count = stage.gate.sheet.take(text)
+            print("flow: sheet %d/%d" % (have, count))
+            if have >= count:
+                return await stage.notice("notice_sheet_read" if count else "notice_sheet_bad")
+            stage.screens.question(
+                stage.bar(), "title_sheet", ["%d / %d" % (have, count)], ("key_back", "", "")
             )
-        panel.signal((sounds.PASS, sounds.STOP, sounds.ATTENTION)[outcome])
-        print("flow: verdict %d" % outcome)
-        self._gate.scan(True)
-        self._inbox.clear(SCAN)
-        return await self._linger(scene.result_ms)
-
-    async def _notice(self, text_id: str) -> "bytes | None":
-        """A short remark that is no verdict and leaves no record."""
-        self._panel.signal(sounds.NOTICE)
-        self._panel.screens.notice(self._bar(), text_id)
-        print("flow: notice")
-        self._gate.scan(True)
-        self._inbox.clear(SCAN)
-        return await self._linger(NOTICE_MS)
-
-    async def _linger(self, total_ms: int) -> "bytes | None":
-        """Keep the screen for `total_ms` while its white line runs out; a key ends it, a scan is handed
-        on.
-        """
-        ends_ms = time.ticks_add(time.ticks_ms(), total_ms)
-        while True:
-            left_ms = time.ticks_diff(ends_ms, time.ticks_ms())
-            if left_ms <= 0:
+            stage.gate.scan(True)
+            stage.beat()
+            event = await stage.inbox.get(FRAME_MS)
+            if event is None or event[0] != SCAN:
                 return None
-            self._panel.screens.countdown(left_ms * 1000 // total_ms)
-            event = await self._inbox.get(min(left_ms, COUNTDOWN_TICK_MS))
-            if event is None or (event[0] == KEY and left_ms > total_ms - KEY_GUARD_MS):
-                continue
-            return event[1] if event[0] == SCAN else None  # type: ignore[return-value]
-
-    async def _key(self, wanted: "tuple[int, ...]", timeout_ms: int) -> "int | None":
-        """The next of the wanted keys, None after `timeout_ms`; anything else is passed over."""
-        ends_ms = time.ticks_add(time.ticks_ms(), timeout_ms)
-        while True:
-            left_ms = time.ticks_diff(ends_ms, time.ticks_ms())
-            if left_ms <= 0:
-                return None
-            event = await self._inbox.get(left_ms)
-            if event and event[0] == KEY and event[1] in wanted:
-                return event[1]
-
-    def _bar(self) -> Bar:
-        gate = self._gate
-        return Bar(gate.place, gate.scene().id, gate.direction, gate.battery_percent)
-
-
-class MeasureView:
-    """The measuring screen and what is on it at the moment."""
-
-    def __init__(
-        self, panel: "Panel", bar: Bar, decision: Decision, party: "tuple[int, int]", scene: Scene
-    ) -> None:
-        self._panel = panel
-        self._bar = bar
-        self._name = decision.name or ""
-        self._id_tail = decision.id_tail
-        self._party = party if party[1] > 1 else None
-        self._asks_mask = scene.asks_mask
-        self._mask = MASK_NOT_ASKED
-        self._body_centi_c: "int | None" = None
-        self._progress = 0
-
-    def draw(self) -> None:
-        """Draw the screen as things stand."""
-        self._panel.screens.measure(
-            self._bar,
-            "headline_code_valid",
-            self._name,
-            self._id_tail,
-            self._party,
-            self._body_centi_c,
-            self._progress,
-            "hint_forehead",
-            self._mask,
-            self._asks_mask,
-        )
-
-    def progress(self, body_centi_c: "int | None", progress: int) -> None:
-        """A new value of the thermometer, with how far the measurement is in per cent."""
-        self._body_centi_c = body_centi_c
-        self._progress = progress
-        self.draw()
-
-    def answered(self, mask: int) -> None:
-        """The checker has said whether the mask is worn."""
-        self._mask = mask
-        self.draw()
+            text = event[1]  # type: ignore[assignment]
+            if text[:4] != SHEET_PREFIX:
+                return text

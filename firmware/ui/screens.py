@@ -1,16 +1,19 @@
 """What the flow can show. Every call draws at once and sends only what changed since the call before."""
 
 from drivers.displayio import Group
-from firmware.ui import texts, views
+from firmware.ui import dialogs, texts, views
 
 if False:
     from drivers.displayio import Display
+    from firmware.services.status import Status
     from firmware.ui.fonts import Fonts
     from firmware.ui.views import Member, View
 
 
 class Bar:
-    """What the bar on top says: place, id of the scene, direction (0 in, 1 out, 2 none), battery."""
+    """What the bar on top says: place, name of the scene, direction (0 in, 1 out, 2 none, 3 whichever fits),
+    battery.
+    """
 
     __slots__ = ("battery_percent", "direction", "place", "scene")
 
@@ -19,6 +22,10 @@ class Bar:
         self.scene = scene
         self.direction = direction
         self.battery_percent = battery_percent
+
+    def key(self) -> "tuple[object, ...]":
+        """Equal for two bars that look the same."""
+        return (self.place, self.scene, self.direction, self.battery_percent)
 
 
 class Screens:
@@ -55,26 +62,45 @@ class Screens:
         view.set(rows)
         self._show(view, None)
 
-    def idle(
-        self,
-        bar: Bar,
-        count: int,
-        pending: int,
-        online: bool,
-        trust_age_s: "int | None",
-        clock_text: str,
-        warnings: "list[str]",
-        key_labels: "tuple[str, str, str]",
-    ) -> None:
-        """Waiting for a code. `warnings` are text ids, the gravest first; `key_labels` are words as they
-        are."""
+    def text(self, text_id: str) -> str:
+        """A text in the language set."""
+        return self._fonts.texts.get(text_id)
+
+    def trust_age(self, age_s: "int | None") -> str:
+        """How old the trust data is, in words."""
+        return self._fonts.texts.trust_age(age_s)
+
+    def idle(self, bar: Bar, count: int, status: "Status", key_labels: "tuple[str, str, str]") -> None:
+        """Waiting for a code. Warnings are text ids, the gravest first; `key_labels` too."""
         view = self._view
         if not isinstance(view, views.Idle):
             view = None  # or this name would keep the old view alive beside the new one
             self._clear()
             view = views.Idle(self._fonts)
-        view.set(count, pending, online, trust_age_s, clock_text, warnings, key_labels)
+        view.set(count, status, self._words(key_labels))
         self._show(view, bar)
+
+    def menu(self, bar: Bar, title_id: str, rows: "list[str]", at: int) -> None:
+        """Rows of words, the chosen one marked; keys back / next / choose."""
+        view = self._view
+        if not isinstance(view, dialogs.Dialog) or not view.holds(title_id, rows):
+            view = None  # or this name would keep the old view alive beside the new one
+            self._clear()
+            keys = self._words(("key_back", "key_next", "key_choose"))
+            view = dialogs.Dialog(self._fonts, title_id, rows, keys, True)
+        view.mark(at)
+        self._show(view, bar)
+
+    def question(
+        self, bar: Bar, title_id: str, lines: "list[str]", key_labels: "tuple[str, str, str]"
+    ) -> None:
+        """A title and a few lines of words over the keys, whose labels are text ids."""
+        self._clear()
+        self._show(dialogs.Dialog(self._fonts, title_id, lines, self._words(key_labels), False), bar)
+
+    def _words(self, text_ids: "tuple[str, str, str]") -> "tuple[str, str, str]":
+        one, two, three = [self.text(text_id) if text_id else "" for text_id in text_ids]
+        return one, two, three
 
     def checking(self, bar: Bar) -> None:
         """A code is being verified."""
@@ -122,9 +148,14 @@ class Screens:
         id_tail: "str | None",
         body_centi_c: "int | None",
         test_age_days: "int | None",
+        role: "int | None" = None,
     ) -> None:
-        """One person's verdict, with the first reason that leads to it."""
+        """One person's verdict, with the first reason that leads to it; `role` is one of the roster's."""
         person = views.joined((name, id_tail), " ··")
+        if role is not None:
+            person = (
+                self.text(("role_visitor", "role_staff", "role_new", "role_returning")[role]) + "  " + person
+            )
         self._clear()
         self._show(
             views.Verdict(self._fonts, verdict, reasons, person, body_centi_c, test_age_days),
@@ -142,10 +173,10 @@ class Screens:
         self._clear()
         self._show(views.Party(self._fonts, members, verdict), bar)
 
-    def notice(self, bar: Bar, text_id: str) -> None:
-        """A remark that is no verdict."""
+    def notice(self, bar: Bar, text_id: str, value: "int | None" = None) -> None:
+        """A remark that is no verdict, perhaps with a number in it."""
         self._clear()
-        self._show(views.Notice(self._fonts, text_id), bar)
+        self._show(views.Notice(self._fonts, text_id, value), bar)
 
     def _clear(self) -> None:
         """Let go of the view that shows, before the next is built: there is no memory for two of them."""
@@ -158,9 +189,9 @@ class Screens:
         if bar is None:
             view.bar.set("Yima 一码", "", "", None)
         else:
-            direction = ("dir_in", "dir_out", "")[bar.direction]
+            direction = ("dir_in", "dir_out", "", "dir_both")[bar.direction]
             view.bar.set(
-                view.text("scene_" + bar.scene),
+                bar.scene,
                 bar.place,
                 view.text(direction) if direction else "",
                 bar.battery_percent,

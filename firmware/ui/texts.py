@@ -9,6 +9,9 @@ import struct
 
 from firmware.core import reasons
 
+if False:
+    from typing import Callable
+
 ZH = "zh"
 EN = "en"
 #: No line of the table is longer than this, in bytes.
@@ -21,6 +24,8 @@ class Texts:
     def __init__(self, data: memoryview) -> None:
         """Take the bytes of a text file."""
         self.language = ZH
+        #: Gives text and advice of a reason that signed rules brought, by number and language, or None.
+        self.of_rules: "Callable[[int, str], tuple[str, str] | None] | None" = None
         self._data = data
         self._count = struct.unpack_from(">H", data, 4)[0]
 
@@ -47,6 +52,22 @@ class Texts:
             if age_s >= 2 * unit_s:
                 return self.get(text_id).format(age_s // unit_s)
         return self.get("age_trust_minutes").format(max(0, age_s) // 60)
+
+    def reason(self, reason: int) -> str:
+        """One line why."""
+        return self._of(reason, 0)
+
+    def advice(self, reason: int) -> str:
+        """What to do about it."""
+        return self._of(reason, 1)
+
+    def _of(self, reason: int, part: int) -> str:
+        if reason < reasons.FIRST_OF_RULES:
+            return self.get(advice_text(reason) if part else reason_text(reason))
+        found = self.of_rules(reason, self.language) if self.of_rules else None
+        if found:
+            return found[part]
+        return self.get(("reason_of_rule", "advice_of_rule")[part]).replace("{}", "%d" % reason)
 
     def test_age(self, days: int) -> str:
         """How long ago the last negative test was taken."""

@@ -5,11 +5,11 @@ Distances are pixels of the 240x320 panel, counted from the upper left corner.
 
 from drivers.displayio import Bitmap, Group, TileGrid
 from firmware.core import reasons
-from firmware.ui import texts
 from firmware.ui import widgets as w
 
 if False:
     from drivers.displayio import Palette
+    from firmware.services.status import Status
     from firmware.ui.fonts import Font, Fonts
 
     #: Name, verdict, body temperature, reason.
@@ -22,7 +22,13 @@ COLORS = ((w.GREEN, w.WHITE), (w.RED, w.WHITE), (w.YELLOW, w.BLACK))
 #: State of a row of the self-test.
 FAILED = 2
 #: Notices of things that go as they should; all others carry the attention mark.
-CALM_NOTICES = ("notice_starting", "notice_enrolling", "notice_enrolled")
+CALM_NOTICES = (
+    "notice_starting",
+    "notice_enrolling",
+    "notice_enrolled",
+    "notice_scene_chosen",
+    "notice_sheet_read",
+)
 
 
 def celsius(centi_c: int) -> str:
@@ -132,6 +138,7 @@ class Idle(View):
         self.brackets(14, 84, 226, 208, 32)
         self._count = self.digits(120, 104, self.ground)
         self.line(fonts.small, 170, w.DIM, self.text("label_checked"))
+        self._present = self.label(fonts.small, 189, w.DIM)
         self._warning = self.label(fonts.small, 215, w.AMBER)
         self._pending = self.label(fonts.small, 237, w.DIM, 8, 140, w.LEFT)
         self._online = self.label(fonts.small, 237, w.DIM, 150, 82, w.RIGHT)
@@ -139,26 +146,25 @@ class Idle(View):
         self._clock = self.label(fonts.small, 259, w.DIM, 150, 82, w.RIGHT)
         self._keys = self.keys(("", "", ""))
 
-    def set(
-        self,
-        count: int,
-        pending: int,
-        online: bool,
-        trust_age_s: "int | None",
-        clock_text: str,
-        warnings: "list[str]",
-        key_labels: "tuple[str, str, str]",
-    ) -> None:
+    def set(self, count: int, status: "Status", key_labels: "tuple[str, str, str]") -> None:
         """Show these; only what differs is drawn."""
         self._count.set(str(min(count, 99_999)))
-        self._pending.set("%s %d" % (self.text("label_pending"), pending))
-        self._online.set(self.text("label_online" if online else "label_offline"))
-        self._online.grid.pixel_shader = self.ink(w.DIM if online else w.AMBER)
-        self._trust.set(self.fonts.texts.trust_age(trust_age_s))
-        self._clock.set(clock_text)
-        warning = self.text(warnings[0]) if warnings else ""
-        if len(warnings) > 1:
-            warning += " +%d" % (len(warnings) - 1)
+        self._pending.set("%s %d" % (self.text("label_pending"), status.pending))
+        self._online.set(self.text("label_online" if status.online else "label_offline"))
+        self._online.grid.pixel_shader = self.ink(w.DIM if status.online else w.AMBER)
+        self._trust.set(self.fonts.texts.trust_age(status.trust_age_s))
+        self._clock.set(status.clock_text)
+        present, full = "", False
+        if status.present is not None:
+            present = "%s %d" % (self.text("label_present"), status.present)
+            if status.capacity:
+                present += " / %d" % status.capacity
+                full = status.present >= status.capacity
+        self._present.set(present)
+        self._present.grid.pixel_shader = self.ink(w.AMBER if full else w.DIM)
+        warning = self.text(status.warnings[0]) if status.warnings else ""
+        if len(status.warnings) > 1:
+            warning += " +%d" % (len(status.warnings) - 1)
         self._warning.set(warning)
         self._keys.set(key_labels)
 
@@ -259,14 +265,15 @@ class Verdict(View):
             return
         deciding = [r for r in reason_list if reasons.verdict_of(r) == verdict]
         first = deciding[0] if deciding else reasons.INTERRUPTED
-        why = self.text(texts.reason_text(first))
+        why = fonts.texts.reason(first)
         if first == reasons.FEVER and temperature:
             why += " " + temperature
             temperature = ""
-        if len(reason_list) > 1:
-            why += " +%d" % (len(reason_list) - 1)
+        more = len([r for r in reason_list if reasons.verdict_of(r) != reasons.PASS]) - 1
+        if more > 0:
+            why += " +%d" % more
         self.line(fonts.large, 214, ink, why)
-        advice = fonts.small.wrap(self.text(texts.advice_text(first)), 228, 2)
+        advice = fonts.small.wrap(fonts.texts.advice(first), 228, 2)
         for i, text in enumerate(advice):
             self.line(fonts.small, 247 + 20 * i, ink, text)
         self.line(fonts.small, 291 if len(advice) > 1 else 280, ink, joined((person, temperature), "  "))
@@ -300,7 +307,7 @@ class Party(View):
         self.picture(SHAPES[verdict] + "_32", y + (height - 32) // 2, palette, 14)
         detail = "" if body_centi_c is None else celsius(body_centi_c) + "℃"
         if reason != reasons.OK:
-            why = self.text(texts.reason_text(reason))
+            why = self.fonts.texts.reason(reason)
             detail = joined((why, detail), " ")
             if self.fonts.small.width(detail) > 172:
                 detail = why
@@ -313,9 +320,10 @@ class Party(View):
 class Notice(View):
     """A remark that is no verdict."""
 
-    def __init__(self, fonts: "Fonts", text_id: str) -> None:
+    def __init__(self, fonts: "Fonts", text_id: str, value: "int | None" = None) -> None:
         super().__init__(fonts)
-        lines = fonts.large.wrap(self.text(text_id), 228, 2)
+        text = self.text(text_id)
+        lines = fonts.large.wrap(text if value is None else text.format(value), 228, 2)
         y = 164 - 17 * len(lines)
         if text_id not in CALM_NOTICES:
             y += 28

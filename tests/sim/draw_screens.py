@@ -28,9 +28,24 @@ class Frame:
         self.sent += len(buffer)
 
 
-BUS = Bar("101路 闽F12345", "transit", 2, 86)
-LIBRARY = Bar("图书馆 南门", "registered_venue", 0, 64)
-LOW = Bar("龙岩市第一中学体育馆东侧入口", "registered_venue", 1, 9)
+class State:
+    """What the idle screen shows, as firmware.services.status has it."""
+
+    def __init__(self, pending, online, trust_age_s, clock_text, warnings, present=None, capacity=0):
+        self.pending = pending
+        self.online = online
+        self.trust_age_s = trust_age_s
+        self.clock_text = clock_text
+        self.warnings = warnings
+        self.present = present
+        self.capacity = capacity
+
+
+BUS = Bar("101路 闽F12345", "公交", 2, 86)
+LIBRARY = Bar("图书馆 南门", "场馆", 0, 64)
+LOW = Bar("龙岩市第一中学体育馆东侧入口", "场馆", 1, 9)
+HALL = Bar("会展中心", "会展", 3, 71)
+PLAIN = ("", "key_menu", "")
 SCREENS = {
     "self_test": lambda s: s.self_test(
         [
@@ -52,11 +67,26 @@ SCREENS = {
             ("chip_flash", 1),
         ]
     ),
-    "idle": lambda s: s.idle(BUS, 128, 0, True, 10_900, "14:07", [], ("", "English", "")),
+    "idle": lambda s: s.idle(BUS, 128, State(0, True, 10_900, "14:07", []), PLAIN),
     "idle_offline": lambda s: s.idle(
-        LOW, 40_312, 1_204, False, 777_600, "06:59", ["warn_clock", "warn_journal"], ("", "中文", "")
+        LOW, 40_312, State(1_204, False, 777_600, "06:59", ["warn_clock", "warn_journal"]), PLAIN
     ),
-    "idle_first": lambda s: s.idle(BUS, 0, 0, False, None, "--:--", ["warn_no_trust"], ("", "中文", "")),
+    "idle_first": lambda s: s.idle(BUS, 0, State(0, False, None, "--:--", ["warn_no_trust"]), PLAIN),
+    "idle_inside": lambda s: s.idle(
+        LIBRARY, 311, State(2, True, 900, "10:30", [], 57), ("key_direction", "key_menu", "")
+    ),
+    "idle_full": lambda s: s.idle(
+        HALL,
+        2_044,
+        State(0, True, 4_000, "10:31", ["warn_scene_due"], 2_000, 2_000),
+        ("key_direction", "key_menu", "key_confirm"),
+    ),
+    "idle_school_bus": lambda s: s.idle(
+        Bar("一中 3号校车", "校车", 2, 77),
+        31,
+        State(4, False, 9_000, "06:52", []),
+        ("", "key_menu", "key_board"),
+    ),
     "checking": lambda s: s.checking(BUS),
     "id_check": lambda s: s.id_check(LIBRARY, "欧阳*娜", "341X"),
     "measure": lambda s: s.measure(
@@ -73,6 +103,37 @@ SCREENS = {
     ),
     "pass": lambda s: s.verdict(LIBRARY, 0, [], "张*三", "3418", 3642, 2),
     "pass_plain": lambda s: s.verdict(BUS, 0, [0], None, None, 3651, None),
+    "pass_staff": lambda s: s.verdict(
+        Bar("市行政服务中心", "机关", 0, 58), 0, [], "欧阳*娜", "341X", 3642, 1, 1
+    ),
+    "attention_returning": lambda s: s.verdict(
+        Bar("第二医院", "单位", 0, 58), 2, [reasons.RETURNING_UNTESTED, 3001], "李*芳", "3418", None, None, 3
+    ),
+    "attention_rule": lambda s: s.verdict(BUS, 2, [2001], "张*三", None, None, None),
+    "menu": lambda s: s.menu(
+        LIBRARY,
+        "title_menu",
+        [s.text(name) for name in ("menu_manual", "menu_language", "menu_pack", "menu_test", "menu_scene")],
+        1,
+    ),
+    "menu_scenes": lambda s: s.menu(
+        BUS, "title_scene", ["机关", "单位", "公共", "公交", "校车", "场馆", "会展", "卡口"], 7
+    ),
+    "pin": lambda s: s.question(LIBRARY, "title_pin", ["●●●○○○"], ("key_1", "key_2", "key_3")),
+    "place": lambda s: s.question(
+        BUS, "title_place", ["102路 闽F54321", "公交"], ("key_cancel", "", "key_confirm")
+    ),
+    "pack": lambda s: s.question(
+        BUS, "title_pack", ["版本 12", s.trust_age(10_900), "纸质包 3 / 12"], ("key_back", "", "")
+    ),
+    "sheet": lambda s: s.question(BUS, "title_sheet", ["3 / 12"], ("key_back", "", "")),
+    "manual": lambda s: s.menu(
+        LIBRARY,
+        "title_manual",
+        [s.text(name) for name in ("manual_no_phone", "manual_unreadable", "manual_other")],
+        0,
+    ),
+    "notice_pin_locked": lambda s: s.notice(LIBRARY, "notice_pin_locked", 3_600),
     "stop_orange": lambda s: s.verdict(BUS, 1, [reasons.COLOUR_ORANGE], "王*", None, None, None),
     "stop_fever": lambda s: s.verdict(
         LIBRARY, 1, [reasons.FEVER, reasons.MASK_UNANSWERED], "古丽·*木", "0021", 3791, 0

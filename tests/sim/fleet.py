@@ -23,7 +23,7 @@ from host_tools.server.serve import open_pki, open_store
 from host_tools.serving import Listener, make_server
 from host_tools.state import State
 
-PLACE, SCENE = "Library", "registered_venue"
+PLACE, SCENE = "Library", "checkpoint"
 
 
 class Loop:

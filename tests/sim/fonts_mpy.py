@@ -156,21 +156,59 @@ def test_trust_age_in_words():
     assert texts.test_age(0) == "PCR today" and texts.test_age(3) == "PCR 3 d ago"
 
 
-BUS = Bar("101路", "transit", 2, 86)
+BUS = Bar("101路", "公交", 2, 86)
+
+
+class State:
+    """What the idle screen shows, as firmware.services.status has it."""
+
+    def __init__(self, pending, online, trust_age_s, clock_text, warnings, present=None, capacity=0):
+        self.pending = pending
+        self.online = online
+        self.trust_age_s = trust_age_s
+        self.clock_text = clock_text
+        self.warnings = warnings
+        self.present = present
+        self.capacity = capacity
 
 
 def test_idle_sends_what_changed():
     panel, s = screens()
-    idle = [BUS, 12, 3, True, 600, "14:07", [], ("", "English", "")]
+    state = State(3, True, 600, "14:07", [], 56)
+    idle = [BUS, 12, state, ("", "key_menu", "")]
     assert sent(panel, s.idle, *idle) == 153_600
     assert sent(panel, s.idle, *idle) == 0
-    idle[5] = "14:08"
+    state.clock_text = "14:08"
     assert sent(panel, s.idle, *idle) == 82 * 21 * 2
     idle[1] = 13
     assert sent(panel, s.idle, *idle) == 40 * 56 * 2
-    idle[0] = Bar("101路", "transit", 2, 85)
+    idle[0] = Bar("101路", "公交", 2, 85)
     assert sent(panel, s.idle, *idle) == 46 * 21 * 2
     assert all(y < 24 for _, y, _, _ in panel.windows)
+    state.present = 57
+    assert sent(panel, s.idle, *idle) == 228 * 21 * 2
+
+
+def test_a_menu_sends_what_changed():
+    panel, s = screens()
+    rows = ["%d" % n for n in range(9)]
+    assert sent(panel, s.menu, BUS, "title_menu", rows, 0) == 153_600
+    assert sent(panel, s.menu, BUS, "title_menu", rows, 0) == 0
+    assert 0 < sent(panel, s.menu, BUS, "title_menu", rows, 1) <= 24 * 66 * 2
+    for at in range(9):
+        s.menu(BUS, "title_menu", rows, at)
+    s.menu(BUS, "title_menu", [], 0)
+
+
+def test_reasons_of_rules_have_the_packs_words():
+    panel, s = screens()
+    texts = s._fonts.texts
+    assert texts.reason(2001) == "规则 2001" and texts.advice(2001)
+    texts.of_rules = lambda number, language: ("为何", "怎办") if (number, language) == (2001, "zh") else None
+    assert (texts.reason(2001), texts.advice(2001)) == ("为何", "怎办")
+    assert texts.reason(2002) == "规则 2002" and texts.reason(50) == "体温偏高"
+    s.verdict(BUS, 2, [2001], None, None, None, None)
+    assert panel.sent
 
 
 def test_measure_is_cheap_to_call():
@@ -216,7 +254,13 @@ def test_odd_arguments_do_not_raise():
     s.verdict(BUS, 2, [19, 45, 60], "x" * 200, "y" * 50, -400, 100_000)
     s.party(BUS, [("", 0, None, 0)], 0)
     s.notice(BUS, "no_such_notice")
-    s.idle(Bar("", "", 2, 0), 10**9, 10**9, False, 10**9, "", ["no_such_warning"] * 9, ("", "", ""))
+    s.idle(
+        Bar("", "", 2, 0),
+        10**9,
+        State(10**9, False, 10**9, "", ["no_such_warning"] * 9, 10**9, 1),
+        ("", "", ""),
+    )
+    s.question(BUS, "no_such_title", ["x" * 90] * 5, ("", "", ""))
     s.countdown(5000)
     s.countdown(-3)
     s.self_test([])

@@ -184,16 +184,24 @@ def test_verdict_ends_by_itself_or_by_a_key(door: Door) -> None:
     until(lambda: door.world.led == (0, 0, 0), "light off")
 
 
-def test_language_key(door: Door) -> None:
+def test_language_by_the_menu(door: Door) -> None:
+    def switch() -> None:
+        before = door.world.last_event
+        door.press("middle")
+        door.wait_line("flow: menu", before)
+        door.press("middle")
+        door.press("yes")
+        door.wait_line("flow: idle", before)
+
     door.reboot()
-    door.says("label_checked", "scene_registered_venue")
-    door.press("middle")
-    door.says("label_checked", "scene_registered_venue", language="en")
+    door.says("label_checked", "key_menu")
+    switch()
+    door.says("label_checked", "key_menu", language="en")
     door.turn(door.text("orange"))
     door.says("reason_colour_orange", language="en")
     door.reboot()
     door.says("label_checked", "label_online", language="en")
-    door.press("middle")
+    switch()
     door.says("label_checked")
     door.reboot()
     door.says("label_checked")

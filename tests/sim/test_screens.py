@@ -147,7 +147,7 @@ def test_screens_stay_within_their_memory(asset_folder: Path, tmp_path: Path) ->
         ROOT / "drivers" / "st7789.py",
         *(
             ROOT / "firmware" / "ui" / f"{name}.py"
-            for name in ["fonts", "screens", "sounds", "texts", "views", "widgets"]
+            for name in ["dialogs", "fonts", "screens", "sounds", "texts", "views", "widgets"]
         ),
     ]
     for module in modules:

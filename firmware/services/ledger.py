@@ -1,0 +1,225 @@
+"""What the handheld keeps of each passage: records first, then who is inside and which codes have opened."""
+
+from firmware.core import reasons, record, shape
+from firmware.core.hmac256 import sha256
+from firmware.core.record import RecordError
+from firmware.core.scene import IDENTITY_NONE
+from firmware.core.segment import record_sequence
+from firmware.core.verdict import PASS
+from firmware.services.clock import LOCAL_OFFSET_S
+from firmware.services.journal import JournalError, JournalFull
+from firmware.services.presence import Presence, PresenceError, closing_unix
+from firmware.services.replay import noted, opened_lately
+
+if False:
+    from typing import Generator
+
+    from firmware.core.codes import Code
+    from firmware.core.decision import Decision
+    from firmware.core.scene import Scene
+    from firmware.services.sync import Vault
+
+
+class Ledger:
+    """Journal, presence and replay, kept in step."""
+
+    def __init__(self, vault: "Vault", presence: Presence) -> None:
+        self._vault = vault
+        self._last = b""
+        self._place = ""
+        self._scene_id = ""
+        self._named = False
+        self.presence = presence
+        #: Codes that opened lately, here and, as the server tells, elsewhere: firmware/services/replay.py.
+        self._opened_here = b""
+        self.opened_elsewhere = b""
+        #: Whether the last record could be written; a full journal is another matter.
+        self.ok = True
+
+    def start(self) -> None:
+        """After the journal was opened: the time of the last record has passed, whatever the clock says."""
+        try:
+            self._vault.journal.tail(self._see)
+            if self._last:
+                fields = record.decode(self._last)
+                if fields[record.CLOCK] == record.CLOCK_TRUSTED:
+                    self._vault.clock.raise_floor(int(str(fields[record.TIME])))
+        except (JournalError, RecordError) as e:
+            print("ledger:", e)
+        self._last = b""
+
+    def _see(self, data: bytes) -> None:
+        self._last = data
+
+    def settle(self, scene: "Scene", place: str) -> None:
+        """This scene holds from now on; who was inside elsewhere is nobody's concern any more."""
+        vault, presence = self._vault, self.presence
+        self._place, self._scene_id = place, scene.id
+        self._named = scene.identity != IDENTITY_NONE
+        try:
+            if scene.counts_presence:
+                lost = presence.open(place, scene.id, vault.journal.next_seq - 1)
+                vault.journal.tail(self._catch_up)
+            else:
+                lost = presence.reset(0) if presence.opened else 0
+                presence.close()
+            if lost:
+                self._event_record(record.EVENT_PRESENCE_RESET, scene.id, place, "%d" % lost)
+        except (PresenceError, JournalError) as e:
+            print("ledger:", e)
+
+    def write(
+        self, code: "Code | None", decisions: "list[Decision]", scene: "Scene", place: str, direction: int
+    ) -> bool:
+        """Write one record per decision, all of them before this returns, or none: False."""
+        vault = self._vault
+        party = vault.journal.next_seq
+        written: "list[dict[int, object]]" = []
+        data = []
+        try:
+            for index, decision in enumerate(decisions):
+                fields = decision.fields(code, scene)
+                fields.update(self._head(party + index, scene.id, place))
+                fields[record.DIRECTION] = direction
+                if len(decisions) > 1:
+                    fields[record.PARTY] = [party, index, len(decisions)]
+                data.append(record.encode(fields))
+                written.append(fields)
+            vault.journal.append_all(data)
+        except (JournalError, RecordError) as e:
+            print("journal:", e)
+            self.ok = isinstance(e, JournalFull)
+            return False
+        self.ok = True
+        for fields in written:
+            self._account(fields)
+        if code and direction != record.DIRECTION_OUT and all(d.outcome == PASS for d in decisions):
+            self._opened_here = noted(self._opened_here, code.cti, vault.clock.now_unix())
+        return True
+
+    def event(
+        self, event: int, scene_id: str, place: str, detail: str = "", sub: "bytes | None" = None
+    ) -> bool:
+        """Write an event record and do what it means; False where the journal does not take it."""
+        fields = self._event_record(event, scene_id, place, detail, sub)
+        if fields is not None:
+            self._account(fields)
+        return fields is not None
+
+    def _event_record(
+        self, event: int, scene_id: str, place: str, detail: str = "", sub: "bytes | None" = None
+    ) -> "dict[int, object] | None":
+        fields = self._head(self._vault.journal.next_seq, scene_id, place)
+        fields[record.EVENT] = event
+        if detail:
+            fields[record.DETAIL] = detail
+        if sub:
+            fields[record.SUB] = sub
+        if event == record.EVENT_FORCED_OUT:
+            fields[record.DIRECTION] = record.DIRECTION_OUT
+        try:
+            self._vault.journal.append(record.encode(fields))
+        except (JournalError, RecordError) as e:
+            print("journal:", e)
+            return None
+        return fields
+
+    def replay_reason(self, cti: bytes, now_unix: int, pass_back_s: int) -> int:
+        """OK, REPLAYED, or REPLAYED_ELSEWHERE where this code opened less than `pass_back_s` ago."""
+        if opened_lately(self._opened_here, cti, now_unix, pass_back_s):
+            return reasons.REPLAYED
+        if opened_lately(self.opened_elsewhere, cti, now_unix, pass_back_s):
+            return reasons.REPLAYED_ELSEWHERE
+        return reasons.OK
+
+    def inside(self, code: "Code", sub: bytes) -> bool:
+        """Whether a person with this code is inside."""
+        try:
+            return self.presence.inside(_key(sub, code.cti))
+        except PresenceError as e:
+            print("ledger:", e)
+            return False
+
+    def close_steps(self, scene: "Scene", place: str) -> "Generator[None, None, None]":
+        """After the closing time, check out who came before it, in slices of work."""
+        presence, clock = self.presence, self._vault.clock
+        minute = scene.closing_minute
+        if minute is None or not presence.opened or not presence.count or not clock.trusted:
+            return
+        closed_unix = closing_unix(clock.now_unix(), minute, LOCAL_OFFSET_S)
+        detail = "%02d:%02d" % (minute // 60, minute % 60)
+        try:
+            if not self._named:
+                if presence.unix < closed_unix:
+                    self.event(record.EVENT_FORCED_OUT, scene.id, place, "%s, %d" % (detail, presence.count))
+                return
+            for sub in presence.since_before_steps(closed_unix):
+                yield None
+                if sub is None:
+                    continue
+                # With the journal nearly full, the rest stays inside until there is room.
+                if self._vault.journal.nearly_full or not self.event(
+                    record.EVENT_FORCED_OUT, scene.id, place, detail, sub
+                ):
+                    return
+        except PresenceError as e:
+            print("ledger:", e)
+
+    def tidy_steps(self) -> "Generator[None, None, None]":
+        """Keep the file of who is inside short, in slices of work."""
+        if self.presence.opened and self.presence.wants_tidying:
+            try:
+                yield from self.presence.tidy_steps()
+            except PresenceError as e:
+                print("ledger:", e)
+
+    def _head(self, sequence: int, scene_id: str, place: str) -> "dict[int, object]":
+        vault = self._vault
+        return {
+            record.SEQ: sequence,
+            record.TIME: vault.clock.now_unix(),
+            record.CLOCK: record.CLOCK_TRUSTED if vault.clock.trusted else record.CLOCK_NOT_TRUSTED,
+            record.DEVICE: vault.settings.get("device_id"),
+            record.PLACE: place,
+            record.SCENE: scene_id,
+        }
+
+    def _catch_up(self, data: bytes) -> None:
+        """Account for a record that the power cut off from the file of who is inside."""
+        if record_sequence(data) > self.presence.seq:
+            try:
+                fields = record.decode(data)
+                if fields[record.PLACE] == self._place and fields[record.SCENE] == self._scene_id:
+                    self._account(fields)
+            except RecordError as e:
+                print("ledger:", e)
+
+    def _account(self, fields: "dict[int, object]") -> None:
+        """What a record means for who is inside: whoever may pass came in; whoever goes is out."""
+        presence = self.presence
+        if not presence.opened:
+            return
+        sub, cti = fields.get(record.SUB), fields.get(record.CTI)
+        who = _key(sub, cti) if isinstance(sub, bytes) or isinstance(cti, bytes) else None
+        unix, seq = shape.unix(fields[record.TIME]), shape.uint(fields[record.SEQ])
+        event = fields.get(record.EVENT)
+        try:
+            if event == record.EVENT_PRESENCE_RESET or (event == record.EVENT_FORCED_OUT and who is None):
+                presence.reset(seq)
+            elif event == record.EVENT_FORCED_OUT:
+                presence.left(who, unix, seq)
+            elif event is not None or (self._named and who is None):
+                return  # nobody goes by, or nobody knows who
+            elif fields[record.DIRECTION] == record.DIRECTION_OUT:
+                presence.left(who, unix, seq)
+            elif fields[record.VERDICT] == PASS:
+                presence.came(who, unix, seq)
+        except PresenceError as e:
+            print("ledger:", e)
+
+
+def _key(sub: object, cti: object) -> bytes:
+    """Who somebody is for counting: the pseudonym, or a hash of the code where that names none."""
+    if isinstance(sub, bytes) and sub:
+        return sub
+    return sha256(cti if isinstance(cti, bytes) else b"")[:16]

@@ -1,0 +1,52 @@
+"""The layout of lists and questions, which come between passages."""
+
+from firmware.ui import widgets as w
+from firmware.ui.views import View
+
+if False:
+    from firmware.ui.fonts import Fonts
+
+#: Rows that fit on the screen; a longer list shows the part around the chosen row.
+ROWS = 6
+_TOP = 66
+_PITCH = 35
+
+
+class Dialog(View):
+    """A title, rows of words, and what the keys do: a list of which one row is chosen, or a question."""
+
+    def __init__(
+        self,
+        fonts: "Fonts",
+        title_id: str,
+        rows: "list[str]",
+        key_labels: "tuple[str, str, str]",
+        chooses: bool,
+    ) -> None:
+        super().__init__(fonts)
+        self._title_id = title_id
+        self._rows = rows
+        self._labels: "list[w.Label]" = []
+        self._marks: "list[w.Label]" = []
+        self.line(fonts.large, 29 if chooses else 48, w.AMBER, self.text(title_id))
+        if chooses:
+            for y in range(_TOP, _TOP + _PITCH * min(ROWS, len(rows)), _PITCH):
+                self._labels.append(self.label(fonts.large, y, w.WHITE, 34, 200, w.LEFT))
+                self._marks.append(self.label(fonts.large, y, w.GREEN_TEXT, 8, 24, w.LEFT))
+        else:
+            y = 166 - 18 * len(rows)
+            for text in rows:
+                self.line(fonts.large if fonts.large.width(text) <= 228 else fonts.small, y, w.WHITE, text)
+                y += 36
+        self.keys(key_labels)
+
+    def holds(self, title_id: str, rows: "list[str]") -> bool:
+        """Whether this is the list of these rows."""
+        return self._title_id == title_id and self._rows == rows
+
+    def mark(self, at: int) -> None:
+        """Choose a row of a list; only what differs is drawn."""
+        first = max(0, min(at - ROWS // 2, len(self._rows) - ROWS))
+        for i, label in enumerate(self._labels):
+            label.set(self._rows[first + i])
+            self._marks[i].set("→" if first + i == at else "")
