@@ -23,6 +23,8 @@ ROLES = {"visitor": ROLE_VISITOR, "staff": ROLE_STAFF, "new": ROLE_NEW, "returni
 VERDICTS = {reasons.PASS: "pass", reasons.STOP: "stop", reasons.ATTENTION: "attention"}
 KINDS = {number: name for name, number in rule_files.KINDS.items()}
 FAILED = 1
+#: What a test suite says of cases that are not to be run.
+SKIP = "skip"
 
 _Commands = argparse._SubParsersAction  # the type has no public name
 
@@ -110,9 +112,13 @@ def _try_folder(folder: Path) -> Iterator[Trial]:
 def _try_assertions(case: dict[str, object], name: str) -> Iterator[Trial]:
     """A case of the specification's test suite: one expression, several data."""
     assertions = case["assertions"]
+    if case.get("directive") == SKIP:
+        return
     for index, one in enumerate(assertions if isinstance(assertions, list) else [None]):
         if not isinstance(one, dict) or "expected" not in one:
             raise FileTrouble(f"{name}: an assertion has data and expected")
+        if one.get("directive") == SKIP:
+            continue
         logic = one.get("certLogicExpression", case.get("certLogicExpression"))
         message = one.get("message", f"assertion {index + 1}")
         yield _trial(f"{name}: {message}", logic, one.get("data"), one["expected"])

@@ -69,8 +69,10 @@ def test_assertions_of_a_suite(capsys, tmp_path):
                         "certLogicExpression": {"var": ""},
                         "message": "true is not 1",
                     },
+                    {"data": 1, "expected": 2, "directive": "skip"},
                 ],
-            }
+            },
+            {"name": "not yet", "directive": "skip", "assertions": [{"data": 1, "expected": 2}]},
         ],
     }
     status, out, _ = yima(capsys, "test", written(tmp_path, suite))
