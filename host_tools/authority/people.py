@@ -325,7 +325,7 @@ class Townspeople:
 def latest(results: Iterable[schema.Result], kind: int) -> schema.Result | None:
     """The result that goes into a code: the last sample taken; the town's seed results count last."""
     own = [row for row in results if row.kind == kind]
-    return max(own, key=lambda row: (row.age_s is None, row.taken_unix or 0, row.id), default=None)
+    return max(own, key=lambda row: (row.taken_unix or 0, row.id), default=None)
 
 
 def numbers(groups: str) -> tuple[int, ...]:
