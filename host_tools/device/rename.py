@@ -13,6 +13,8 @@ bundle), where every use of one can be seen:
 - A global that is a *constant*, text, bytes, numbers or a tuple of those, becomes a ``const()``: the compiler
   writes it in where it is used, and the module's dictionary does not hold it.
 - An *exception* without a body of its own that nobody catches by its name, or asks for, is its base.
+- *Messages* of exceptions and of `print` are cut out of one long text when they are wanted: each would
+  otherwise be an object in RAM, 40 bytes, however seldom it is seen.
 - A *class* with methods forgets ``__module__`` and ``__qualname__``, which nobody asks for, before it keeps
   its methods. That takes its docstring's place.
 
@@ -37,6 +39,8 @@ INTERNED = Path(__file__).with_name("interned.txt")
 _PROTOCOL = frozenset(
     ("args", "close", "errno", "flush", "ioctl", "read", "readinto", "seek", "value", "write")
 )
+#: Literals of up to this length are interned by the compiler.
+_INTERNED_BYTES = 10
 _LOOK_UPS = frozenset(("delattr", "eval", "exec", "getattr", "globals", "hasattr", "locals", "setattr"))
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -92,11 +96,12 @@ class Renamer:
         )
         self.globals.update((name, f"_const_of_{name}") for name in self.constants)
         self.merged = self._merged({*foreign, entry})
+        self._messages = _Messages(self._tree)
         self.globals.update(self.merged)
 
     def renamed(self) -> str:
         """The program's text with the new names, line for line."""
-        return apply(self._text, self._edits(self._tree, None))
+        return apply(self._text, [*self._edits(self._tree, None), *self._messages.edits(self._tree)])
 
     def _refuse(self) -> None:
         literal = {call.func for call in self._look_ups()}
@@ -262,6 +267,9 @@ class Renamer:
             if new:
                 end = node.end_col_offset or 0
                 yield node.end_lineno or 0, end - len(node.attr.encode()), end, new
+        elif node in self._messages.where:
+            yield from replace(node, self._messages.where[node])
+            return
         elif isinstance(node, ast.Name):
             new = (self.attributes if inside and node.id in inside else self.globals).get(node.id)
             if new:
@@ -277,6 +285,40 @@ class Renamer:
             inside = None
         for child in ast.iter_child_nodes(node):
             yield from self._edits(child, inside)
+
+
+class _Messages:
+    """One text that holds every message of a program, and what to write where a message stood.
+
+    Nothing is done in a program without a docstring, for that makes room for the text.
+    """
+
+    def __init__(self, tree: ast.Module) -> None:
+        #: The literals, and the expressions that take their places.
+        self.where: dict[ast.Constant, str] = {}
+        found: list[ast.Constant] = []
+        speaking = _exceptions(tree) | {"print"}
+        for node in ast.walk(tree) if ast.get_docstring(tree) is not None else ():
+            said = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            if said and node.func.id in speaking:  # type: ignore[attr-defined]
+                for argument in node.args:  # type: ignore[attr-defined]
+                    # A number or a format may stand beside it; a call inside is somebody else's.
+                    if not any(isinstance(part, ast.Call) for part in ast.walk(argument)):
+                        found += [part for part in ast.walk(argument) if isinstance(part, ast.Constant)]
+        found = [node for node in found if isinstance(node.value, str) and node.value.isascii()]
+        found = [node for node in found if len(node.value) > _INTERNED_BYTES]  # type: ignore[arg-type]
+        self._text = ""
+        for node in sorted(found, key=lambda node: (-len(str(node.value)), str(node.value))):
+            value = str(node.value)
+            if value not in self._text:
+                self._text += value
+            at = self._text.index(value)
+            self.where[node] = f"_const_messages[{at}:{at + len(value)}]"
+
+    def edits(self, tree: ast.Module) -> Iterator[Edit]:
+        """The text itself, in the place of the program's docstring."""
+        if self.where:
+            yield from replace(tree.body[0], f"_const_messages = const({self._text!r})")
 
 
 def _exceptions(tree: ast.Module) -> set[str]:

@@ -189,3 +189,43 @@ def test_the_list_holds_names_and_nothing_twice() -> None:
     assert len(set(names)) == len(names) > 500
     for name in names:
         assert name.isidentifier() and isinstance(ast.parse(name, mode="eval").body, ast.Name)
+
+
+TALKING = '''
+class TalkError(Exception):
+    """Said aloud."""
+
+    def __init__(self, code, text):
+        super().__init__(text)
+
+
+def main():
+    out = []
+    for n in range(4):
+        try:
+            print("this is printed", n)
+            if n == 0:
+                raise TalkError(1, "out of range, by %d" % n)
+            if n == 1:
+                raise TalkError(1, "out of range")
+            if n == 2:
+                raise TalkError(1, ("not ASCII: \u00e4 and more of it"))
+            raise TalkError(2, "in two "
+                "lines: {0}".format(n))
+        except TalkError as e:
+            out.append(str(e))
+    return out, "a text that is no message"
+'''
+
+
+def test_messages_are_cut_out_of_one_text(capsys: pytest.CaptureFixture[str]) -> None:
+    program = '"""A program."""\n' + TALKING
+    text = renamer(program).renamed()
+    assert run(text) == run(program)
+    half = len(printed := capsys.readouterr().out) // 2
+    assert half > 60 and printed[:half] == printed[half:]
+    assert len(text.splitlines()) == len(program.splitlines())
+    assert text.count("out of range") == 1  # the shorter one is part of the longer
+    assert text.count("_const_messages[") == 3
+    assert '"a text that is no message"' in text
+    assert "_const_messages" not in renamer(TALKING).renamed()  # nowhere to put the text
