@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-import sqlite3
 
 import pytest
 from fleetkit import NOW, AppClient, PaperHandheld, open_store
-from sqlalchemy import event, text
+from sqlalchemy import event
 
 from firmware.core import message, record
 from host_tools import web
@@ -82,37 +80,6 @@ def test_roles_manual_entries_and_events(client, store):
     assert (third.event, third.sub, third.direction, third.detail) == (2, bytes(16), 1, "place code")
     device = store.device(handheld.id)
     assert (device.place, device.at_place, device.at_scene) == ("Library", "Museum", "event")
-
-
-def test_a_database_of_an_earlier_release_opens(client, store, tmp_path):
-    handheld = PaperHandheld.enrolled(store)
-    handheld.write(2)
-    send(client, handheld.request())
-    store.close()
-    later = {"record": ("role", "manual", "event", "detail"), "token": ("root_kid",)}
-    later["device"] = ("root_kid", "at_place", "at_scene")
-    with contextlib.closing(sqlite3.connect(tmp_path / "fleet.db")) as old:
-        for name in ("pack_part", "pack_wrapped", "pack", "part", "root", "staff"):
-            old.execute(f"DROP TABLE {name}")
-        for name in ("record_place_received", "record_time"):
-            old.execute(f"DROP INDEX {name}")
-        for table, columns in later.items():
-            for column in columns:
-                old.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-        old.commit()
-    again = open_store(tmp_path)
-    try:
-        assert held(again, handheld) == handheld.records
-        assert [row.role for row in again.records_after(0, 9)] == [None, None]
-        handheld.write(1, role=1)
-        reopened = AppClient(devices.make_app(again, devices.Bell(), clock=lambda: NOW))
-        assert send(reopened, handheld.request(3)).acknowledged == 3
-        assert again.records_after(2, 9)[0].role == 1
-        with again.reading() as session:
-            indexes = session.execute(text("SELECT name FROM sqlite_master WHERE type = 'index'")).scalars()
-            assert {"record_place_received", "record_time"} <= set(indexes)
-    finally:
-        again.close()
 
 
 def test_a_lost_answer_doubles_nothing(client, store):
