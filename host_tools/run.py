@@ -22,6 +22,7 @@ from firmware.core import message
 from firmware.core.errors import CoreError
 from firmware.core.trust import kid_of_key
 from host_tools.authority.app import Authority
+from host_tools.authority.locked_key import FILE_VARIABLE, VARIABLE
 from host_tools.authority.office_gate import load_or_create_password
 from host_tools.device.build import ROOT, BuildError, build
 from host_tools.device.engines import target_of
@@ -46,6 +47,8 @@ PLACE = "龙岩市图书馆"
 SCENE = "registered_venue"
 TOKEN_LIFE_S = 86_400
 TRUST_LIMIT_S = 15.0
+#: What opens the authority's keys is nobody else's business.
+PASSPHRASE = (VARIABLE, FILE_VARIABLE)
 FLASH_IMAGE = "flash.img"
 KEY_STORE = "nvs.json"
 
@@ -118,6 +121,7 @@ class System:
                         ),
                         f"{console_url}/healthz",
                         ROOT,
+                        PASSPHRASE,
                     )
                 )
             finally:
@@ -139,6 +143,7 @@ class System:
                     ),
                     f"{handheld_url}/api/state",
                     ROOT,
+                    PASSPHRASE,
                 )
             )
         except (ChildTrouble, BuildError, ImageError, FileTrouble, CoreError) as e:

@@ -38,12 +38,13 @@ class ChildTrouble(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """What to start, and the URL that answers 200 once it works."""
+    """What to start, and the URL that answers 200 once it works; it does not see the variables `withheld`."""
 
     name: str
     argv: tuple[str, ...]
     health_url: str | None = None
     cwd: Path | None = None
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass
@@ -121,6 +122,7 @@ class Supervisor:
                 stderr=log,
                 start_new_session=True,
                 cwd=child.program.cwd,
+                env={name: os.environ[name] for name in os.environ if name not in child.program.withheld},
             )
         child.started_s = time.monotonic()
         self._tell_guard("+", child.process.pid)

@@ -205,3 +205,26 @@ def test_one_run_per_state_folder(tmp_path):
         await first.stop()
 
     asyncio.run(play())
+
+
+def test_what_is_withheld_from_a_child(tmp_path, monkeypatch):
+    monkeypatch.setenv("YIMA_TEST_SECRET", "the passphrase")
+    monkeypatch.setenv("YIMA_TEST_OPEN", "everybody's")
+    program = (
+        "import os, pathlib, sys; pathlib.Path(sys.argv[1]).write_text(repr(sorted(os.environ))); "
+        "sys.stdout.flush(); import time; time.sleep(600)"
+    )
+    out = tmp_path / "environment"
+
+    async def play() -> None:
+        supervisor = Supervisor(tmp_path / "log", lambda line: None)
+        argv = (sys.executable, "-c", program, str(out))
+        try:
+            await supervisor.start(Program("child", argv, None, None, ("YIMA_TEST_SECRET",)))
+            while not out.exists() or not out.read_text().endswith("]"):
+                await asyncio.sleep(0.02)
+        finally:
+            await supervisor.stop()
+
+    asyncio.run(asyncio.wait_for(play(), 30))
+    assert "YIMA_TEST_OPEN" in out.read_text() and "YIMA_TEST_SECRET" not in out.read_text()
