@@ -14,10 +14,9 @@ from pathlib import Path
 from host_tools.demo import temporary_system
 from host_tools.demo_stage import StageTrouble
 from host_tools.run import RunTrouble
-from simulator.player import Differs, Player
+from simulator.player import FOLDER, Differs, Player
 from simulator.scenario import Scenario, ScenarioError, load
 
-FOLDER = Path(__file__).resolve().parent / "scenarios"
 READY_LIMIT_S = 40.0
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from host_tools.authority.town import build
 from host_tools.demo_stage import Stage, StageTrouble, flow_line
 from host_tools.device.build import ROOT
 from host_tools.state import State
@@ -22,6 +23,9 @@ WAIT_LIMIT_S = 40.0
 POLL_S = 0.1
 HEALTHY_SKIN_CENTI_C = 3470
 COMMAND_LIMIT_S = 60.0
+CHINA_S = 8 * 3_600
+#: Where the scenarios are, and the files that they need.
+FOLDER = Path(__file__).resolve().parent / "scenarios"
 _SHIFT = re.compile(r"([+-])(\d+)([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _NOTHING = ("none", "")
@@ -49,6 +53,7 @@ class Player:
         self._state = state
         self._device_id = device_id
         self._shots = shots
+        self._folders = {"state": state.root.resolve(), "scenarios": FOLDER}
         self._turn = Turn()
         self._last_id = 0
         self._event = 0
@@ -67,13 +72,20 @@ class Player:
     # What happens ---------------------------------------------------------------------------------------
 
     async def _do_scene(self, step: Step) -> None:
-        """``scene ID at PLACE``: the checker scans the poster on the wall."""
+        """``scene ID at PLACE``: the checker scans the signed poster on the wall and confirms."""
         scene, _, *place = step.words
-        text = (await self._yima("authority", "place", " ".join(place), scene)).strip().splitlines()[-1]
+        poster = self._state.root / "scenario-place.pdf"
+        said = await self._yima("authority", "place", " ".join(place), scene, str(poster))
         after = await self._stage.last_event()
-        await self._stage.show_text(text)
-        await self._line(("flow: scene " + scene,), after, step)
-        await self._stage.wait_until_idle(TURN_LIMIT_S)
+        await self._stage.show_text(said.strip().splitlines()[-1])
+        event = await self._line(("flow: place",), after, step)
+        if not event["data"]["line"].endswith(" 0"):
+            raise Differs(f"{step.where}: the poster is refused: {event['data']['line']}")
+        await self._stage.press("yes")
+        event = await self._line(("flow: notice",), int(event["number"]), step)
+        if not event["data"]["line"].endswith("notice_scene_chosen"):
+            raise Differs(f"{step.where}: the handheld says {event['data']['line']}")
+        await self._line(("flow: idle",), int(event["number"]), step)
 
     async def _do_comes(self, step: Step) -> None:
         """``comes PERSON [code live|paper] [skin C] [mask yes|no|none] [id yes|no|none]``."""
@@ -84,6 +96,44 @@ class Player:
         after = await self._stage.last_event()
         await self._stage.show(picture)
         await self._lead(after, step, said.get("mask", "yes"), said.get("id", "yes"))
+
+    async def _do_follows(self, step: Step) -> None:
+        """``follows [skin C] [mask …] [id …]``: the steps after a key that was pressed for somebody."""
+        said = traits(step)
+        skin_centi_c = round(float(said.get("skin", HEALTHY_SKIN_CENTI_C / 100)) * 100)
+        await self._stage.set_world(skin_centi_c=skin_centi_c)
+        await self._lead(self._event, step, said.get("mask", "yes"), said.get("id", "yes"))
+
+    async def _do_nocode(self, step: Step) -> None:
+        """``nocode PERSON``: the authority has no code for this person."""
+        try:
+            await self._stage.picture(step.words[0], "live")
+        except StageTrouble:
+            return
+        raise Differs(f"{step.where}: {step.words[0]} has a code")
+
+    async def _do_roster(self, step: Step) -> None:
+        """``roster PERSON ROLE...``: the unit tells authority and server who belongs to it."""
+        town = build()
+        lines = ["sub,role"]
+        for name, role in zip(step.words[::2], step.words[1::2], strict=True):
+            person = town.find(name)
+            if person is None:
+                raise Differs(f"{step.where}: nobody is called {name}")
+            lines.append(f"{person.sub.hex()},{role}")
+        file = self._state.root / "scenario-roster.csv"
+        file.write_text("\n".join(lines) + "\n")
+        await self._yima("server", "roster", "add", str(file))
+        await self._yima("pack", "roster", str(file))
+        await self._do_pack(step)
+
+    async def _do_fails(self, step: Step) -> None:
+        """``fails WORDS...``: a command that is refused."""
+        try:
+            await self._yima(*(_filled(word, self._folders) for word in step.words))
+        except StageTrouble:
+            return
+        raise Differs(f"{step.where}: the command was not refused")
 
     async def _do_shows(self, step: Step) -> None:
         """``shows text TEXT`` or ``shows file NAME``: anything but a health code of the town."""
@@ -148,7 +198,7 @@ class Player:
 
     async def _do_yima(self, step: Step) -> None:
         """``yima WORDS...``: a command, as somebody types it at the authority or the fleet's desk."""
-        await self._yima(*step.words)
+        await self._yima(*(_filled(word, self._folders) for word in step.words))
 
     async def _do_pack(self, step: Step) -> None:
         """Wait until the handheld has the authority's newest pack."""
@@ -198,7 +248,7 @@ class Player:
 
     async def _do_server(self, step: Step) -> None:
         """``server PATH has|lacks WORDS``: what a page or list of the fleet server says."""
-        path, verb, *words = step.words
+        path, verb, *words = (_filled(word, self._folders) for word in step.words)
         ends_s = time.monotonic() + RECORD_LIMIT_S
         while True:
             text = await self._stage.console_text(path)
@@ -253,6 +303,20 @@ class Player:
         if process.returncode:
             raise StageTrouble(f"yima {' '.join(words)}: {text.strip()[-300:]}")
         return text
+
+
+def _filled(word: str, folders: dict[str, Path]) -> str:
+    """A word with a folder's name filled in, ``{today}``, or a moment such as ``{-3d}`` on China's clocks."""
+    for name, folder in folders.items():
+        word = word.replace("{" + name + "}", str(folder))
+    now_unix = int(time.time()) + CHINA_S
+    word = word.replace("{today}", time.strftime("%Y-%m-%d", time.gmtime(now_unix)))
+
+    def moment(found: re.Match[str]) -> str:
+        shift_s = int(found[2]) * _UNIT_S[found[3]] * (1 if found[1] == "+" else -1)
+        return time.strftime("%Y-%m-%dT%H:%M", time.gmtime(now_unix + shift_s))
+
+    return re.sub(r"\{" + _SHIFT.pattern + r"\}", moment, word)
 
 
 def _is(row: dict[str, Any], name: str, wanted: str) -> bool:

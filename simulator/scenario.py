@@ -23,7 +23,11 @@ VERBS: dict[str, tuple[int, int]] = {
     "include": (1, 1),
     "scene": (3, 20),
     "comes": (1, 12),
-    "shows": (1, 4),
+    "shows": (2, 2),
+    "follows": (0, 4),
+    "nocode": (1, 1),
+    "roster": (2, 24),
+    "fails": (1, 40),
     "verdict": (1, 1),
     "reasons": (1, 12),
     "notice": (0, 0),
@@ -126,8 +130,12 @@ def _checked(step: Step) -> Step:
     fewest, most = VERBS[step.verb]
     if not fewest <= len(step.words) <= most:
         raise ScenarioError(f"{step.where}: {step.verb} takes {fewest} to {most} words")
-    if step.verb == "comes":
+    if step.verb in ("comes", "follows"):
         traits(step)
+    elif step.verb == "scene" and step.words[1] != "at":
+        raise ScenarioError(f"{step.where}: it is: scene ID at PLACE")
+    elif step.verb == "roster" and len(step.words) % 2:
+        raise ScenarioError(f"{step.where}: a roster is pairs of a person and a role")
     elif step.verb == "verdict" and step.words[0] not in VERDICTS:
         raise ScenarioError(f"{step.where}: a verdict is one of {', '.join(VERDICTS)}")
     elif step.verb == "press" and not set(step.words) <= set(KEYS):
@@ -139,7 +147,7 @@ def _checked(step: Step) -> Step:
 
 def traits(step: Step) -> dict[str, str]:
     """What a `comes` line says of the person: words of TRAITS and their values. Raises ScenarioError."""
-    words = step.words[1:]
+    words = step.words[1:] if step.verb == "comes" else step.words
     if len(words) % 2:
         raise ScenarioError(f"{step.where}: after the person come pairs such as: code paper")
     said = dict(zip(words[::2], words[1::2], strict=True))
