@@ -16,15 +16,19 @@ def pack(folder: Path, aligned: bytes = b"") -> bytes:
 
     `aligned` is the content of a file that shall begin at a multiple of 4 bytes, for native code to read.
     """
-    for padding in range(8):
+    for padding in range(16):
         writer = VfsRomWriter()
-        if padding:
-            writer.mkdata(bytes(padding))  # a record without a name, which nobody finds
+        # Records without a name, which nobody finds. The image's header evens out its whole length, so what
+        # comes behind the file counts as well as what comes before it.
+        if padding & 7:
+            writer.mkdata(bytes(padding & 7))
         _add(writer, folder)
+        if padding & 8:
+            writer.mkdata(b"\0")
         image = bytes(writer.finalise())
         if image.find(aligned) & 3 == 0:
-            break
-    return image
+            return image
+    raise ValueError("no place for the aligned file")
 
 
 def _add(writer: VfsRomWriter, folder: Path) -> None:
