@@ -14,8 +14,8 @@ COLUMNS, ROWS = 2, 3
 PER_PAGE = COLUMNS * ROWS
 MARGIN_MM = 12.0
 HEAD_MM = 16.0
-CODE_MM = 80.0
-LABEL_MM = 6.0
+CODE_MM = 77.0
+LABEL_MM = 5.0
 
 
 def sheet_pages(package: bytes, title: str) -> list[Page]:
