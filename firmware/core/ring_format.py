@@ -3,11 +3,15 @@
 The partition is a ring of 4,096-byte sectors. Sectors are numbered for ever, from 1 on; number n lies in
 place n mod (number of sectors). Integers are big-endian::
 
-    sector   "YR1\\n" | its number u32 | first sequence u32 | acknowledged u32 | chain value (32) | CRC-32
-    frame    length u16 | kind u8 | 0xFF | CRC-32 of sector number, these four bytes and the content | content
+    sector   "YR1\\n" | its number u32 | first sequence u32 | acknowledged u32 | time u32 | chain value (32)
+             | CRC-32 of these 52
+    frame    length u16 | kind u8 | more u8 | CRC-32 of sector number, these four bytes and the content
+             | content
 
-52 bytes open a sector: the sequence that the first record in it has or will have, the chain value before
-that record, and up to where the server held everything then. Frames follow, each from a multiple of four on
+56 bytes open a sector: the sequence that the first record in it has or will have, the chain value before
+that record, up to where the server held everything then, and the time (Unix seconds), 0 where nobody was
+sure of it. `more` of a record counts those that follow and belong to it: all of them are there, or none
+counts. Frames follow, each from a multiple of four on
 and inside its sector, up to the first that does not check out. A frame's CRC covers the sector's number, so
 what an erase left over of older days never counts as new.
 """
@@ -19,11 +23,13 @@ from firmware.core.errors import CoreError
 from firmware.core.hmac256 import sha256
 
 SECTOR_BYTES = 4096
-SECTOR_HEAD = 52
+SECTOR_HEAD = 56
 FRAME_HEAD = 8
 CHAIN_BYTES = 32
 MAX_SEQUENCE = 0xFFFFFFFE
 MAX_NUMBER = 0xFFFFFFFE
+#: Records that belong together, at most.
+MAX_GROUP = 16
 #: The longest frame: a sealed record (seal.MAX_SEALED), a head and an acknowledgement are shorter.
 MAX_CONTENT = 536
 
@@ -36,7 +42,6 @@ RECORD = 2
 ACKNOWLEDGED = 3
 
 _MAGIC = b"YR1\n"
-_BLANK = 0xFF
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,13 +52,13 @@ class RingError(CoreError):
     """Flash content that this module did not write, or values that it cannot write."""
 
 
-def encode_sector(number: int, first: int, acknowledged: int, chain_before: bytes) -> bytes:
-    """The 52 bytes that open a sector. Raises RingError."""
+def encode_sector(number: int, first: int, acknowledged: int, unix: int, chain_before: bytes) -> bytes:
+    """The 56 bytes that open a sector. Raises RingError."""
     if not 0 < number <= MAX_NUMBER or not 0 <= acknowledged < first <= MAX_SEQUENCE + 1:
         raise RingError("sector out of range")
     if len(chain_before) != CHAIN_BYTES:
         raise RingError("chain value")
-    head = _MAGIC + struct.pack(">III", number, first, acknowledged) + chain_before
+    head = _MAGIC + struct.pack(">IIII", number, first, acknowledged, unix) + chain_before
     return head + struct.pack(">I", binascii.crc32(head))
 
 
@@ -68,17 +73,17 @@ def sector_number(head: "Read") -> int:
     return int(number) if number <= MAX_NUMBER and acknowledged < first else 0
 
 
-def sector_fields(head: "Read") -> tuple[int, int, bytes]:
-    """First sequence, acknowledged sequence and chain value of a head that has a number."""
-    first, acknowledged = struct.unpack(">II", memoryview(head)[8:16])
-    return first, acknowledged, bytes(memoryview(head)[16:48])
+def sector_fields(head: "Read") -> tuple[int, int, int, bytes]:
+    """First sequence, acknowledged sequence, time and chain value of a head that has a number."""
+    first, acknowledged, unix = struct.unpack(">III", memoryview(head)[8:20])
+    return first, acknowledged, unix, bytes(memoryview(head)[20 : SECTOR_HEAD - 4])
 
 
-def frame(number: int, kind: int, content: bytes) -> bytes:
+def frame(number: int, kind: int, content: bytes, more: int = 0) -> bytes:
     """A frame for the sector of this number, filled up with 0xFF to a multiple of four. Raises RingError."""
-    if not 0 < len(content) <= MAX_CONTENT:
+    if not 0 < len(content) <= MAX_CONTENT or not 0 <= more < MAX_GROUP:
         raise RingError("frame of %d bytes" % len(content))
-    head = struct.pack(">HBB", len(content), kind, _BLANK)
+    head = struct.pack(">HBB", len(content), kind, more)
     crc = _crc(number, head, content)
     return head + struct.pack(">I", crc) + content + b"\xff" * (-len(content) % 4)
 
@@ -91,7 +96,7 @@ def frame_size(content: int) -> int:
 def frame_content(head: "Read", room: int) -> int:
     """The content's length that a frame's head tells, 0 where it tells none that fits `room` bytes."""
     length: int = struct.unpack(">H", memoryview(head)[:2])[0]
-    if not 0 < length <= MAX_CONTENT or frame_size(length) > room or head[3] != _BLANK:
+    if not 0 < length <= MAX_CONTENT or frame_size(length) > room or head[3] >= MAX_GROUP:
         return 0
     return length
 

@@ -13,7 +13,7 @@ from firmware.core import ring_format
 from firmware.core.ring_format import FRAME_HEAD, MAX_CONTENT, SECTOR_BYTES, SECTOR_HEAD, RingError
 
 if False:
-    from typing import Protocol
+    from typing import Callable, Protocol
 
     class Flash(Protocol):
         """A block device with the extended interface (vfs.AbstractBlockDev)."""
@@ -38,10 +38,11 @@ class Place:
     """A frame boundary: behind record `sequence`, at byte `offset` of sector `number`.
 
     `chain` is the chain value up to there; `head` is that of the segment in force there, which began with the
-    sequence `first`, and is empty where the sector has named none yet.
+    sequence `first`, and is empty where the sector has named none yet. Inside a group of records that belong
+    together, `before` is the place before the group; `acknowledged` is what was acknowledged on the way.
     """
 
-    __slots__ = ("chain", "first", "head", "number", "offset", "sequence")
+    __slots__ = ("acknowledged", "before", "chain", "first", "head", "number", "offset", "sequence")
 
     def __init__(self, number: int, offset: int, sequence: int, chain: bytes) -> None:
         self.number = number
@@ -50,6 +51,15 @@ class Place:
         self.chain = chain
         self.head = b""
         self.first = 0
+        self.before: "Place | None" = None
+        self.acknowledged = 0
+
+    def copy(self) -> "Place":
+        """Another one for the same place."""
+        other = Place(self.number, self.offset, self.sequence, self.chain)
+        other.head = self.head
+        other.first = self.first
+        return other
 
 
 class Ring:
@@ -62,6 +72,8 @@ class Ring:
         self.sectors = int(str(flash.ioctl(_COUNT, 0)))
         #: Length of the last frame's content.
         self.length = 0
+        #: How many records follow that belong to this one.
+        self.more = 0
         #: Where the frame after it begins.
         self.next_offset = 0
 
@@ -83,8 +95,8 @@ class Ring:
         """Whether the sector of this number is there."""
         return number > 0 and self._number_at(number % self.sectors) == number
 
-    def fields(self, number: int) -> tuple[int, int, bytes]:
-        """First sequence, acknowledged sequence and chain value of a sector."""
+    def fields(self, number: int) -> tuple[int, int, int, bytes]:
+        """First sequence, acknowledged sequence, time and chain value of a sector."""
         if not self.holds(number):
             raise RingError("sector is damaged")
         return ring_format.sector_fields(self._buffer[:SECTOR_HEAD])
@@ -108,7 +120,43 @@ class Ring:
         if not ring_format.frame_sound(number, head, content):
             return 0
         self.next_offset = offset + ring_format.frame_size(self.length)
+        self.more = head[3]
         return int(head[2])
+
+    def at_head(self, number: int) -> Place:
+        """The place right behind the head of a sector."""
+        first, _, _, chain = self.fields(number)
+        return Place(number, SECTOR_HEAD, first - 1, chain)
+
+    def walk(
+        self, start: Place, last: int, take: "Callable[[Place, memoryview], bool] | None" = None
+    ) -> Place:
+        """From `start` on within its sector: the place behind sequence `last`, or where the sound frames end.
+
+        `take` gets every sealed record on the way, with the place before it, and may refuse one; the walk
+        then ends.
+        """
+        place = start.copy()
+        while place.sequence < last:
+            kind = self.read_frame(place.number, place.offset)
+            if not kind:
+                break
+            if kind == ring_format.HEAD:
+                place.first, place.head = self.head_of_segment()
+            elif kind == ring_format.ACKNOWLEDGED:
+                place.acknowledged = max(place.acknowledged, self.acknowledged())
+            elif kind == ring_format.RECORD:
+                sealed = self.content
+                if not place.head:
+                    raise RingError("record without a segment")
+                if take is not None and not take(place, sealed):
+                    break
+                place.before = (place.before or place.copy()) if self.more else None
+                begins = place.head if place.first == place.sequence + 1 else b""
+                place.chain = ring_format.chain(place.chain, begins, sealed)
+                place.sequence += 1
+            place.offset = self.next_offset
+        return place
 
     def programmed(self, number: int, offset: int) -> int:
         """From `offset` to the last byte in the sector that is not blank, in bytes; 0 where all are."""
@@ -124,9 +172,9 @@ class Ring:
         """Make the place of a sector blank."""
         _done(self._flash.ioctl(_ERASE, number % self.sectors))
 
-    def start(self, number: int, first: int, acknowledged: int, chain_before: bytes) -> None:
+    def start(self, number: int, first: int, acknowledged: int, unix: int, chain_before: bytes) -> None:
         """Open a sector in a blank place."""
-        self.program(number, 0, ring_format.encode_sector(number, first, acknowledged, chain_before))
+        self.program(number, 0, ring_format.encode_sector(number, first, acknowledged, unix, chain_before))
 
     def program(self, number: int, offset: int, data: bytes) -> None:
         """Program bytes at an offset of a sector and read them back."""

@@ -41,13 +41,17 @@ LOW_BYTES = 1024
 class Journal:
     """Append, hand out in batches, forget what was acknowledged. Call `open` once before anything else.
 
-    `device` answers this handheld's id, "" before enrolment.
+    `device` answers this handheld's id, "" before enrolment; `now_unix` the time, or 0 where it is not to be
+    trusted.
     """
 
-    def __init__(self, flash: "Flash", sealing: "Sealing", device: "Callable[[], str]") -> None:
+    def __init__(
+        self, flash: "Flash", sealing: "Sealing", device: "Callable[[], str]", now_unix: "Callable[[], int]"
+    ) -> None:
         self._ring = Ring(flash)
         self._sealing = sealing
         self._device = device
+        self._now_unix = now_unix
         self._segment: "Segment | None" = None
         self._end = Place(0, SECTOR_BYTES, 0, GENESIS)
         self._cursor = self._end
@@ -61,6 +65,8 @@ class Journal:
         self._opened = False
         #: Bytes of a torn frame that `open` found behind the last sound one; its sector is left alone.
         self.torn_bytes = 0
+        #: A time that had come when the last sector began: the clock cannot be behind it.
+        self.floor_unix = 0
 
     @property
     def next_seq(self) -> int:
@@ -127,20 +133,29 @@ class Journal:
 
     def _open_at(self, newest: int) -> None:
         ring = self._ring
-        _, self._saved, _ = ring.fields(newest)
-        end = self._walk(self._at_head(newest), MAX_SEQUENCE)
-        self.torn_bytes = ring.programmed(newest, end.offset)
+        _, self._saved, self.floor_unix, _ = ring.fields(newest)
+        stop = ring.walk(ring.at_head(newest), MAX_SEQUENCE)
+        self._saved = max(self._saved, stop.acknowledged)
+        self.torn_bytes = ring.programmed(newest, stop.offset)
         if self.torn_bytes > ring_format.frame_size(ring_format.MAX_CONTENT):
             raise RingError("sector is damaged")
-        if self.torn_bytes:
+        end = stop.before or stop
+        if self.torn_bytes or stop.before:
+            # It takes no more: the next sector says with which sequence it goes on.
             end.offset = SECTOR_BYTES
         self._end = end
         if self._saved > end.sequence:
             raise RingError("acknowledged what was never written")
         number = newest
         while ring.first_of(number) > self._saved + 1:
+            if number == newest + 2 - ring.sectors and not ring.holds(number - 1):
+                # That one was being erased for lack of room: all in it was acknowledged (see `_save`).
+                if ring.read_frame(number - 1, SECTOR_HEAD):
+                    raise RingError("sector is damaged")
+                self._saved = ring.first_of(number) - 1
+                break
             number -= 1
-        self._cursor = self._at_head(number)
+        self._cursor = self._ring.at_head(number)
         self._cursor = self._find(self._saved)
         self._oldest = self._cursor.number
 
@@ -156,37 +171,60 @@ class Journal:
 
         The record must be 1 to 512 bytes and carry `next_seq` as its sequence.
         """
+        self.append_all([record])
+
+    def append_all(self, records: list[bytes]) -> None:
+        """Add records that belong together, durably: all of them or none. Raises as `append` does."""
         if not self._opened:
             raise JournalError("journal is not open")
-        if len(record) > MAX_RECORD or record_sequence(record) != self.next_seq:
-            raise JournalError("record out of sequence or too long")
+        size = 0
+        for index, record in enumerate(records):
+            if len(record) > MAX_RECORD or record_sequence(record) != self.next_seq + index:
+                raise JournalError("record out of sequence or too long")
+            size += ring_format.frame_size(len(record) + OVERHEAD)
+        end, offset = self._end, self._end.offset
         try:
-            segment = self._segment_now()
-            head = struct.pack(">I", segment.first) + segment.head
-            size = ring_format.frame_size(len(record) + OVERHEAD)
-            room = SECTOR_BYTES - self._end.offset
-            if self._end.head != segment.head:
-                room -= ring_format.frame_size(len(head))
-            if size > room:
-                # One sector stays for acknowledgements.
-                self._new_sector(1)
-            end = self._end
-            sealed = segment.seal(end.sequence + 1, end.chain, record)
-            if end.head != segment.head:
-                self._program(ring_format.HEAD, head)
-                end.head = segment.head
-                end.first = segment.first
-            self._program(ring_format.RECORD, sealed)
+            self._append(records, size)
         except JournalFull:
             raise
         except (OSError, CoreError) as e:
-            # Its number is spoken for in this segment, and must not be sealed again under the same key.
+            # Their numbers are spoken for in this segment, and must not be sealed again under the same key;
+            # and nothing may follow an unfinished group.
             self._segment = None
+            if self._end is not end or end.offset != offset:
+                self._end.offset = SECTOR_BYTES
             raise _failed(e) from None
-        begins = end.head if end.first == end.sequence + 1 else b""
-        end.chain = ring_format.chain(end.chain, begins, sealed)
-        end.sequence += 1
         self._full = False
+
+    def _append(self, records: list[bytes], size: int) -> None:
+        """Seal and program; `size` is what their frames take at most."""
+        segment = self._segment_now()
+        head = struct.pack(">I", segment.first) + segment.head
+        room = SECTOR_BYTES - self._end.offset
+        if self._end.head != segment.head:
+            size += ring_format.frame_size(len(head))
+        if size > room:
+            size += ring_format.frame_size(len(head)) if self._end.head == segment.head else 0
+            if size > SECTOR_BYTES - SECTOR_HEAD or len(records) > ring_format.MAX_GROUP:
+                raise RingError("too many records at once")
+            # One sector stays for acknowledgements.
+            self._new_sector(1)
+        end = self._end
+        if end.head != segment.head:
+            self._program(ring_format.HEAD, head)
+            end.head = segment.head
+            end.first = segment.first
+        sequence, chain = end.sequence, end.chain
+        more = len(records)
+        for record in records:
+            more -= 1
+            sealed = segment.seal(sequence + 1, chain, record)
+            begins = end.head if end.first == sequence + 1 else b""
+            chain = ring_format.chain(chain, begins, sealed)
+            sequence += 1
+            self._program(ring_format.RECORD, sealed, more)
+        end.sequence = sequence
+        end.chain = chain
 
     def _segment_now(self) -> "Segment":
         """The segment to seal in: that of before, or a new one."""
@@ -198,10 +236,10 @@ class Journal:
         self._segment = segment = self._sealing.begin(self._device(), self.next_seq)
         return segment
 
-    def _program(self, kind: int, content: bytes) -> None:
+    def _program(self, kind: int, content: bytes, more: int = 0) -> None:
         """One frame more at the end. Where the flash fails, the sector takes no more."""
         end = self._end
-        data = ring_format.frame(end.number, kind, content)
+        data = ring_format.frame(end.number, kind, content, more)
         offset = end.offset
         end.offset = SECTOR_BYTES
         self._ring.program(end.number, offset, data)
@@ -217,12 +255,12 @@ class Journal:
         if self._blank != number:
             self._ring.erase(number)
         self._blank = 0
-        self._ring.start(number, end.sequence + 1, self._cursor.sequence, end.chain)
+        self._ring.start(number, end.sequence + 1, self._cursor.sequence, self._now_unix(), end.chain)
         self._end = Place(number, SECTOR_HEAD, end.sequence, end.chain)
         if self._cursor.number:
             self._cursor = self._at_next(self._cursor)
         else:
-            self._cursor = self._at_head(number)
+            self._cursor = self._ring.at_head(number)
         self._saved = self._cursor.sequence
         self._oldest = self._cursor.number
 
@@ -275,7 +313,7 @@ class Journal:
             while place.sequence < self._end.sequence and not stopped:
                 place = self._at_next(place)
                 wanted = self._last_of(place.number)
-                place = self._walk(place, wanted, take)
+                place = self._ring.walk(place, wanted, take)
                 if place.sequence < wanted and not stopped:
                     # Damage; what came before it can still be saved.
                     if not items:
@@ -308,6 +346,9 @@ class Journal:
         sequence = self._cursor.sequence
         try:
             if self._end.offset + ring_format.frame_size(4) > SECTOR_BYTES:
+                if self._used == self._ring.sectors:
+                    # A torn frame took the last room: what is acknowledged makes way before that is told.
+                    self._oldest = self._cursor.number
                 self._new_sector(0)
             if self._saved < sequence:
                 self._program(ring_format.ACKNOWLEDGED, struct.pack(">I", sequence))
@@ -323,53 +364,17 @@ class Journal:
         while place.sequence < sequence:
             last = self._last_of(place.number)
             if last < sequence:
-                place = self._at_head(place.number + 1)
+                place = self._ring.at_head(place.number + 1)
                 continue
-            place = self._walk(place, sequence)
+            place = self._ring.walk(place, sequence)
             if place.sequence != sequence:
                 raise RingError("sector is damaged")
         return self._at_next(place)
 
-    def _walk(
-        self, start: Place, last: int, take: "Callable[[Place, memoryview], bool] | None" = None
-    ) -> Place:
-        """From `start` on within its sector: the place behind `last`, or where the sound frames end.
-
-        `take` gets every record on the way, with the place before it, and may refuse one; the walk then ends.
-        """
-        ring = self._ring
-        place = Place(start.number, start.offset, start.sequence, start.chain)
-        place.head = start.head
-        place.first = start.first
-        while place.sequence < last:
-            kind = ring.read_frame(place.number, place.offset)
-            if not kind:
-                break
-            if kind == ring_format.HEAD:
-                place.first, place.head = ring.head_of_segment()
-            elif kind == ring_format.ACKNOWLEDGED:
-                self._saved = max(self._saved, ring.acknowledged())
-            elif kind == ring_format.RECORD:
-                sealed = ring.content
-                if not place.head:
-                    raise RingError("record without a segment")
-                if take is not None and not take(place, sealed):
-                    break
-                begins = place.head if place.first == place.sequence + 1 else b""
-                place.chain = ring_format.chain(place.chain, begins, sealed)
-                place.sequence += 1
-            place.offset = ring.next_offset
-        return place
-
-    def _at_head(self, number: int) -> Place:
-        """The place right behind the head of a sector."""
-        first, _, chain = self._ring.fields(number)
-        return Place(number, SECTOR_HEAD, first - 1, chain)
-
     def _at_next(self, place: Place) -> Place:
         """`place`, or the head of the last sector that begins right behind it."""
         while place.number < self._end.number:
-            following = self._at_head(place.number + 1)
+            following = self._ring.at_head(place.number + 1)
             if following.sequence > place.sequence:
                 break
             if following.chain != place.chain:

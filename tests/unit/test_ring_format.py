@@ -14,11 +14,11 @@ def raises(call, *args):
 
 
 def test_sector_head():
-    head = ring_format.encode_sector(7, 1000, 999, CHAIN)
-    assert len(head) == ring_format.SECTOR_HEAD == 52
+    head = ring_format.encode_sector(7, 1000, 999, 1_800_000_000, CHAIN)
+    assert len(head) == ring_format.SECTOR_HEAD == 56
     assert ring_format.sector_number(head) == 7
     assert ring_format.sector_number(bytearray(head + b"more")) == 7
-    assert ring_format.sector_fields(head) == (1000, 999, CHAIN)
+    assert ring_format.sector_fields(head) == (1000, 999, 1_800_000_000, CHAIN)
     for at in range(len(head)):
         for bit in (1, 0x80):
             bad = bytearray(head)
@@ -26,15 +26,15 @@ def test_sector_head():
             assert ring_format.sector_number(bad) == 0, at
     for size in range(len(head)):
         assert ring_format.sector_number(head[:size]) == 0
-    assert ring_format.sector_number(b"\xff" * 52) == 0 and ring_format.sector_number(bytes(52)) == 0
+    assert ring_format.sector_number(b"\xff" * 56) == 0 and ring_format.sector_number(bytes(56)) == 0
 
 
 def test_sector_heads_that_there_are_not():
-    raises(ring_format.encode_sector, 0, 1, 0, CHAIN)
-    raises(ring_format.encode_sector, 1, 1, 1, CHAIN)
-    raises(ring_format.encode_sector, 1, 0, 0, CHAIN)
-    raises(ring_format.encode_sector, 1, 1, 0, CHAIN[1:])
-    raises(ring_format.encode_sector, ring_format.MAX_NUMBER + 1, 1, 0, CHAIN)
+    raises(ring_format.encode_sector, 0, 1, 0, 0, CHAIN)
+    raises(ring_format.encode_sector, 1, 1, 1, 0, CHAIN)
+    raises(ring_format.encode_sector, 1, 0, 0, 0, CHAIN)
+    raises(ring_format.encode_sector, 1, 1, 0, 0, CHAIN[1:])
+    raises(ring_format.encode_sector, ring_format.MAX_NUMBER + 1, 1, 0, 0, CHAIN)
 
 
 def test_frames():
@@ -58,6 +58,8 @@ def test_frames():
         assert not ring_format.frame_sound(9, data[:8], content[:-1] + bytes([content[-1] ^ 1]))
     raises(ring_format.frame, 1, ring_format.RECORD, b"")
     raises(ring_format.frame, 1, ring_format.RECORD, bytes(ring_format.MAX_CONTENT + 1))
+    raises(ring_format.frame, 1, ring_format.RECORD, b"x", ring_format.MAX_GROUP)
+    assert ring_format.frame(1, ring_format.RECORD, b"x", 5)[3] == 5
 
 
 def test_blank_flash_is_no_frame():
