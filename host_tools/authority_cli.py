@@ -85,6 +85,7 @@ def _add_persons(command: _Adder) -> None:
     made.add_argument("list", choices=lists.NAMES)
     made = command("log", _log, "the last changes")
     made.add_argument("--limit", type=int, default=50, choices=range(1, 1001), metavar="N")
+    command("forget-town", _forget_town, "remove the invented town and end its codes")
     command("password", _password, "print the office's password")
 
 
@@ -221,6 +222,12 @@ def _show(part: Authority, options: argparse.Namespace) -> int:
 
 def _remove(part: Authority, options: argparse.Namespace) -> int:
     part.remove(options.person, COMMAND_LINE)
+    return 0
+
+
+def _forget_town(part: Authority, options: argparse.Namespace) -> int:
+    for person_id in part.people.town_ids():
+        part.remove(person_id, COMMAND_LINE)
     return 0
 
 

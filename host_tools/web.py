@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import jinja2
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+log = logging.getLogger("yima.web")
 #: Nothing is loaded from elsewhere, nothing runs inline, nobody frames the page.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -113,6 +116,15 @@ def create_app(title: str, hosts: Iterable[str] = LOCAL_HOSTS, static: Path | No
     if static is not None:
         app.mount("/static", StaticFiles(directory=static), name="static")
     return app
+
+
+def answer_when_storage_fails(app: FastAPI) -> None:
+    """A full disk or a locked database is told as 503: who sends something keeps it and comes again."""
+
+    @app.exception_handler(SQLAlchemyError)
+    async def unavailable(request: Request, error: SQLAlchemyError) -> JSONResponse:
+        log.error("database: %s", type(error).__name__)
+        return problem(503, "the server cannot store anything now")
 
 
 class Pages:

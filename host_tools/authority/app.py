@@ -34,7 +34,7 @@ from host_tools.authority.revocations import Revoked
 from host_tools.authority.town import GREEN, Medium, Person, Trick
 from host_tools.authority.trust import Certificates, TrustBook
 from host_tools.state import State
-from host_tools.web import Pages, create_app
+from host_tools.web import Pages, answer_when_storage_fails, create_app
 
 PAGES = Path(__file__).resolve().parents[1] / "pages"
 TITLES = (
@@ -102,6 +102,7 @@ class Authority:
 def make_app(authority: Authority) -> FastAPI:
     """The application over `authority`."""
     app = create_app("Yima authority", static=PAGES / "static")
+    answer_when_storage_fails(app)
     pages = Pages(PAGES)
 
     def find(wallet: str) -> Person:

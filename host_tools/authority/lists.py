@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from host_tools.authority import schema
@@ -60,7 +60,7 @@ class Lists:
         found = []
         with self._people.database.reading() as session:
             persons = session.scalars(query).all()
-            results = _results(session, (person.id for person in persons))
+            results = _results(session, query)
             for person in persons:
                 own = results[person.id]
                 arrived = _unix(person.arrival_unix, person.arrival_age_s, now_unix)
@@ -83,7 +83,7 @@ class Lists:
         found = []
         with self._people.database.reading() as session:
             persons = session.scalars(query).all()
-            results = _results(session, (person.id for person in persons))
+            results = _results(session, query)
             for person in persons:
                 groups = numbers(person.groups)
                 days = person.interval_days or min(intervals[group - 1] for group in groups)
@@ -115,11 +115,14 @@ def _unix(unix: int | None, age_s: int | None, now_unix: int) -> int:
     return now_unix - (age_s or 0) if unix is None else unix
 
 
-def _results(session: Session, person_ids: Iterable[str]) -> dict[str, list[schema.Result]]:
-    wanted = set(person_ids)
+def _results(session: Session, persons: Select[tuple[schema.Person]]) -> dict[str, list[schema.Result]]:
+    """The results of the persons of a query, by their ids."""
     found: dict[str, list[schema.Result]] = defaultdict(list)
-    for row in session.scalars(select(schema.Result).where(schema.Result.person_id.is_not(None))):
-        if row.person_id in wanted:
+    wanted = select(schema.Result).where(
+        schema.Result.person_id.in_(persons.with_only_columns(schema.Person.id))
+    )
+    for row in session.scalars(wanted):
+        if row.person_id is not None:
             found[row.person_id].append(row)
     return found
 

@@ -143,6 +143,12 @@ class People:
         with self.database.reading() as session:
             return [_holder(session, row) for row in session.scalars(query) if not row.withheld]
 
+    def town_ids(self) -> Sequence[str]:
+        """The ids of the invented town's people."""
+        query = select(schema.Person.id).where(schema.Person.town_order.is_not(None))
+        with self.database.reading() as session:
+            return session.scalars(query.order_by(schema.Person.town_order)).all()
+
     # Changing --------------------------------------------------------------------------------------------
 
     def add(self, registration: Registration, actor: str, now_unix: int) -> schema.Person:

@@ -17,13 +17,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 
 from host_tools.files import create_private
 from host_tools.server import views
-from host_tools.server.devices import Bell, answer_when_storage_fails
+from host_tools.server.devices import Bell
 from host_tools.server.packs import Packs
 from host_tools.server.report_pages import add_reports
 from host_tools.server.reports import Reports
 from host_tools.server.schema import Record
 from host_tools.server.store import Store
-from host_tools.web import Pages, create_app
+from host_tools.web import Pages, answer_when_storage_fails, create_app
 
 PAGES = Path(__file__).resolve().parents[1] / "pages"
 #: Rows on the page; older ones are in the API.

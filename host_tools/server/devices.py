@@ -11,7 +11,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from firmware.core import message
 from host_tools.server.ingest import Outcome, ingest
@@ -19,7 +18,7 @@ from host_tools.server.packs import Packs, manifest_for
 from host_tools.server.schema import Device, Trust
 from host_tools.server.seen import seen_elsewhere
 from host_tools.server.store import Store, TokenRefused
-from host_tools.web import LOCAL_HOSTS, create_app, problem, read_body
+from host_tools.web import LOCAL_HOSTS, answer_when_storage_fails, create_app, problem, read_body
 
 log = logging.getLogger("yima.server")
 CBOR = "application/cbor"
@@ -54,15 +53,6 @@ class Bell:
         except asyncio.TimeoutError:
             return False
         return True
-
-
-def answer_when_storage_fails(app: FastAPI) -> None:
-    """A full disk or a locked database is told as 503: the handheld keeps its records and comes again."""
-
-    @app.exception_handler(SQLAlchemyError)
-    async def unavailable(request: Request, error: SQLAlchemyError) -> Response:
-        log.error("database: %s", type(error).__name__)
-        return problem(503, "the server cannot store anything now")
 
 
 def make_app(

@@ -6,16 +6,18 @@ import csv
 import io
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import base45
 import cbor2
 import httpx
 import pytest
-from fleetkit import NOW
+from fleetkit import NOW, AppClient
 from hypothesis import given
 from hypothesis import strategies as st
 from officekit import DAY_S, ID_NUMBER, Clock, id_number, open_authority, registration
 from served import serving
+from sqlalchemy import event
 
 from host_tools import cli
 from host_tools.authority import results
@@ -332,3 +334,40 @@ def test_a_file_on_the_command_line(capsys, tmp_path):
     assert cli.main(["authority", "results", str(file), "--whole", "--state", str(state)]) == 2
     assert cli.main(["authority", "results", str(tmp_path / "gone"), "--state", str(state)]) == 2
     assert cli.main(["authority", "results", str(file), "--lab", "lab-x", "--state", str(state)]) == 2
+
+
+def test_many_at_once_count_once(authority, person):
+    lab, secret = authority.parties.add("lab", "one", "test", NOW)
+    rows = [row(sample=f"S{number}", taken=NOW - number) for number in range(20)]
+    with serving(lambda port: make_app(authority)) as (url,):
+
+        def post(_) -> dict:
+            headers = {"authorization": f"Bearer {secret}"}
+            address = f"{url}/api/labs/{lab}/results"
+            return httpx.post(address, json={"results": rows}, headers=headers, trust_env=False).json()
+
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(post, range(6)))
+    assert sum(answer["taken"] for answer in answers) == 20
+    assert sum(answer["known"] for answer in answers) == 100
+    assert len(authority.people.results(person.id)) == 20
+
+
+def test_a_full_disk_is_told_and_nothing_of_the_row_is_logged(authority, person, caplog):
+    lab, secret = authority.parties.add("lab", "one", "test", NOW)
+    client = AppClient(make_app(authority), "http://127.0.0.1:8701")
+
+    def full(connection, record) -> None:
+        connection.execute("PRAGMA max_page_count = 1").close()
+        connection.execute("PRAGMA query_only = ON").close()
+
+    event.listen(authority.people.database.engine, "connect", full)
+    authority.people.database.close()
+    headers = {"authorization": f"Bearer {secret}"}
+    answer = client.post(f"/api/labs/{lab}/results", json={"results": [row()]}, headers=headers)
+    assert answer.status_code == 503 and answer.json()["status"] == 503
+    assert ID_NUMBER not in caplog.text and "OperationalError" in caplog.text
+    event.remove(authority.people.database.engine, "connect", full)
+    authority.people.database.close()
+    answer = client.post(f"/api/labs/{lab}/results", json={"results": [row()]}, headers=headers)
+    assert answer.json()["taken"] == 1
