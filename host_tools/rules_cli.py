@@ -143,7 +143,7 @@ def _value_of(compiled: Compiled, case: dict[str, object], name: str) -> object:
         rule = rules.parse_rule(record)
         if rule.id == case["rule"]:
             try:
-                return certlogic.run(rule.logic, _data(case))
+                return certlogic.run_logic(rule.logic, _data(case))
             except CertLogicError as e:
                 return {"error": str(e)}
     raise FileTrouble(f"{name}: there is no rule {case['rule']!r}")

@@ -46,7 +46,7 @@ def explain(logic: bytes, data: object) -> list[str]:
 
     error = ""
     try:
-        certlogic.run(logic, data, trace=trace)
+        certlogic.run_logic(logic, data, trace=trace)
     except CertLogicError as e:
         error = f"error: {e}"
     lines = []

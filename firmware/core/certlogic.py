@@ -1,8 +1,8 @@
 """CertLogic 1.3.3: the value of an expression over JSON-like data, for rules that must not be trusted to end.
 
-Logic is CBOR as `encode` makes it, and is evaluated in place: no tree of objects is built, a branch not taken
-is stepped over. An explicit stack of frames stands in for recursion, for the ESP32's stack holds some fifty
-calls only. Values are None, bool, int, str, list, dict with text keys, and DateTime; floats may stand in data
+Logic is CBOR as `encode_logic` makes it, and is evaluated in place: no tree of objects is built, a branch not
+taken is stepped over. An explicit stack of frames stands in for recursion, for the ESP32's stack holds some
+fifty calls only. Values are None, bool, int, str, list, dict with text keys, and DateTime; floats may stand in data
 but are neither truthy nor falsy and fit no operation.
 
 Truthy are True, integers but 0, and texts, arrays and objects that are not empty; falsy are False, None, 0
@@ -13,7 +13,7 @@ from firmware.core import cbor
 from firmware.core import certlogic_dates as dates
 from firmware.core.certlogic_dates import DateTime
 from firmware.core.certlogic_read import CertLogicError, Packed, Reader, Source, text_of
-from firmware.core.certlogic_values import contains, hold, same, truth
+from firmware.core.certlogic_values import contains, hold_result, same, truth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,29 +29,27 @@ MAX_LOGIC_BYTES = 16384
 MAX_INT = 0x1FFFFFFFFFFFFF
 
 # The operations, and how few and many operands each takes. Their order is that of the numbers below.
+# One constant of 16 bytes each stays in flash on the handheld.
 _NAMES = (
-    b"if",
-    b"and",
-    b"reduce",
-    b"plusTime",
-    b"extractFromUVCI",
-    b"===",
-    b"in",
-    b"+",
-    b"!",
-    b"dccDateOfBirth",
-    b">",
-    b"<",
-    b">=",
-    b"<=",
-    b"after",
-    b"before",
-    b"not-before",
-    b"not-after",
+    b"if              and             reduce          plusTime        extractFromUVCI "
+    b"===             in              +               !               dccDateOfBirth  "
+    b">               <               >=              <=              "
+    b"after           before          not-before      not-after       "
 )
+_WIDTH = 16
 _FEWEST = b"\x03\x02\x03\x03\x02\x02\x02\x02\x01\x01\x02\x02\x02\x02\x02\x02\x02\x02"
 _MOST = b"\x03\xff\x03\x03\x02\x02\x02\x02\x01\x01\x03\x03\x03\x03\x03\x03\x03\x03"
-_IF, _AND, _REDUCE, _PLUS_TIME, _EXTRACT, _SAME, _IN, _PLUS, _NOT, _BIRTH, _ABOVE = range(11)
+_IF = 0
+_AND = 1
+_REDUCE = 2
+_PLUS_TIME = 3
+_EXTRACT = 4
+_SAME = 5
+_IN = 6
+_PLUS = 7
+_NOT = 8
+_BIRTH = 9
+_ABOVE = 10
 _AFTER = 14
 _ARRAY = 99
 
@@ -61,12 +59,12 @@ def evaluate(rule: object, data: object, max_depth: int = MAX_DEPTH, max_steps: 
 
     A result that is an array or object is held to the limits as well, so that whoever prints it ends.
     """
-    value = run(encode(rule, max_depth), data, max_depth, max_steps)
-    hold(value, max_depth, max_steps)
+    value = run_logic(encode_logic(rule, max_depth), data, max_depth, max_steps)
+    hold_result(value, max_depth, max_steps)
     return value
 
 
-def run(
+def run_logic(
     logic: bytes,
     data: object,
     max_depth: int = MAX_DEPTH,
@@ -78,10 +76,10 @@ def run(
     `trace` is told of every expression evaluated, inner ones first: where in `logic` it begins and ends, and
     its value.
     """
-    return Machine(logic, 0, max_steps).whole(data, max_depth, trace)
+    return Machine(logic, 0, max_steps).whole_value(data, max_depth, trace)
 
 
-def encode(rule: object, max_depth: int = MAX_DEPTH) -> bytes:
+def encode_logic(rule: object, max_depth: int = MAX_DEPTH) -> bytes:
     """The CBOR of a rule given as JSON objects; raises CertLogicError where it is over a limit."""
     try:
         # An operation is a map with an array in it.
@@ -123,7 +121,7 @@ class Machine(Reader):
         self.data_now: object = None
         self.result: object = None
 
-    def whole(
+    def whole_value(
         self,
         data: object,
         max_depth: int = MAX_DEPTH,
@@ -202,9 +200,7 @@ class Machine(Reader):
                 raise CertLogicError("path expected")
             self.result = self.drill(self.raw())
             return -1
-        if name not in _NAMES:
-            raise CertLogicError("unknown operation")
-        op = _NAMES.index(name)
+        op = _number_of(name)
         count = self.count()
         if count < _FEWEST[op] or (count > _MOST[op] and op != _AND):
             raise CertLogicError("number of operands")
@@ -372,6 +368,16 @@ class Machine(Reader):
             if not holds:
                 return False
         return True
+
+
+def _number_of(name: bytes) -> int:
+    """The number of an operation; raises CertLogicError for what is none."""
+    at = -1 if not name or b" " in name else _NAMES.find(name)
+    while at >= 0:
+        if at % _WIDTH == 0 and _NAMES[at + len(name)] == 0x20:
+            return at // _WIDTH
+        at = _NAMES.find(name, at + 1)
+    raise CertLogicError("unknown operation")
 
 
 def _index(fragment: str) -> int:

@@ -63,7 +63,7 @@ def same(one: object, other: object, steps: Reader) -> bool:
     return True
 
 
-def hold(value: object, max_depth: int, max_steps: int) -> None:
+def hold_result(value: object, max_depth: int, max_steps: int) -> None:
     """Raise CertLogicError unless a value is of bounded depth and size."""
     level = [value]
     while level:

@@ -25,19 +25,17 @@ _KNOWN = 16
 #: What `kinds` calls a boarding without a code.
 KIND_NONE = 0
 
-_ID, _REASON, _PRIORITY, _LOGIC, _MUST_HOLD, _KINDS, _SCENES, _NOT_SCENES, _COUNTRIES, _GROUPS, _SPAN = (
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    7,
-    8,
-    9,
-    10,
-    11,
-)
+_ID = 1
+_REASON = 2
+_PRIORITY = 3
+_LOGIC = 4
+_MUST_HOLD = 5
+_KINDS = 6
+_SCENES = 7
+_NOT_SCENES = 8
+_COUNTRIES = 9
+_GROUPS = 10
+_SPAN = 11
 _REASON_MAX = 3999
 
 
@@ -207,7 +205,7 @@ def judge_steps(
             case.read(record)
             if case.applies:
                 decided = decided or case.names_kind
-                value = case.evaluate()
+                value = case.answer()
                 if seen is not None:
                     seen(record, value)
                 if value is not True and value is not False:
@@ -273,7 +271,7 @@ class _Case(certlogic.Machine):
             self.known[path] = value
         return value
 
-    def evaluate(self) -> object:
+    def answer(self) -> object:
         """The value of the logic of the record that was read."""
         self.at = self.logic_at
         value = self.value(self.whole_data, certlogic.MAX_DEPTH, None)

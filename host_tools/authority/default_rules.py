@@ -56,7 +56,7 @@ _COLOURS = (
 
 def _rule(id: str, reason: int, priority: int, logic: object) -> Rule:
     """A rule for Yima's own codes at every door but that of a charter bus."""
-    rule = Rule(id, reason, certlogic.encode(logic), priority)
+    rule = Rule(id, reason, certlogic.encode_logic(logic), priority)
     rule.kinds = list(OWN_CODES)
     rule.not_scenes = [SCHOOL_BUS]
     return rule
@@ -115,7 +115,7 @@ def _group(number: int, days: int) -> Rule:
 
 def _charter_bus() -> Rule:
     """School charter buses do not check codes (section 2.3): the boarding is counted, with a remark."""
-    rule = Rule("charter-bus", reasons.CODE_NOT_NEEDED, certlogic.encode(True), 90)
+    rule = Rule("charter-bus", reasons.CODE_NOT_NEEDED, certlogic.encode_logic(True), 90)
     rule.kinds = [KIND_NONE, *OWN_CODES, codes.KIND_DCC]
     rule.scenes = [SCHOOL_BUS]
     return rule

@@ -136,7 +136,7 @@ def compile_rules(rules: Iterable[EuRule], country: str) -> Compiled:
             continue
         reason = _reason(one, texts)
         try:
-            logic = certlogic.encode(one.logic if boolean(one.logic) else {"!": [{"!": [one.logic]}]})
+            logic = certlogic.encode_logic(one.logic if boolean(one.logic) else {"!": [{"!": [one.logic]}]})
             rule = Rule(one.identifier, reason, logic, PRIORITY)
             rule.must_hold = True
             rule.kinds = [KIND_DCC]

@@ -96,7 +96,9 @@ def _take(content: object, name: str, into: Compiled) -> None:
 
     reason = reason_number(content["reason"], name)
     try:
-        rule = Rule(content["id"], reason, certlogic.encode(content["logic"]), content.get("priority", 100))
+        rule = Rule(
+            content["id"], reason, certlogic.encode_logic(content["logic"]), content.get("priority", 100)
+        )
         rule.must_hold = content.get("mustHold", False) is True
         rule.kinds = values("kinds", kind)
         rule.scenes = values("scenes", _same)

@@ -255,7 +255,7 @@ def test_words():
 
 
 def rule_logic(logic: object) -> bytes:
-    return rules_cli.certlogic.encode(logic)
+    return rules_cli.certlogic.encode_logic(logic)
 
 
 def test_reasons_by_name_and_number():

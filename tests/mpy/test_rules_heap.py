@@ -20,10 +20,10 @@ def deep_call(count, call):
 
 
 def test_the_deepest_logic():
-    assert deep_call(30, lambda: certlogic.run(nested(certlogic.MAX_DEPTH), None)) is True
+    assert deep_call(30, lambda: certlogic.run_logic(nested(certlogic.MAX_DEPTH), None)) is True
     for levels in (certlogic.MAX_DEPTH + 1, 1000, 4000):
         try:
-            certlogic.run(nested(levels), None)
+            certlogic.run_logic(nested(levels), None)
         except CertLogicError as e:
             assert str(e) == "too deep"
         else:
@@ -31,11 +31,11 @@ def test_the_deepest_logic():
 
 
 def test_the_longest_walk_ends():
-    walk = certlogic.encode(
+    walk = certlogic.encode_logic(
         {"reduce": [{"var": ""}, {"reduce": [{"var": "data"}, {"var": "current"}, 0]}, 0]}
     )
     try:
-        certlogic.run(walk, [0] * 500)
+        certlogic.run_logic(walk, [0] * 500)
     except CertLogicError as e:
         assert str(e) == "too many steps"
     else:
@@ -43,7 +43,7 @@ def test_the_longest_walk_ends():
 
 
 def test_what_a_rule_takes_of_the_heap():
-    rule = rules.Rule("r", 2001, certlogic.encode({"===": [{"var": "code.colour"}, 2]}))
+    rule = rules.Rule("r", 2001, certlogic.encode_logic({"===": [{"var": "code.colour"}, 2]}))
     rule.kinds = [1]
     records = [rules.encode_rule(rule)]
     assert rules.judge(records, DATA) == []

@@ -14,7 +14,7 @@ CTI = b"c" * 8
 
 
 def rule(id, reason, logic, **changes):
-    made = rules.Rule(id, reason, certlogic.encode(logic))
+    made = rules.Rule(id, reason, certlogic.encode_logic(logic))
     made.kinds = [codes.KIND_LIVE, codes.KIND_PAPER]
     for name, value in changes.items():
         setattr(made, name, value)

@@ -8,7 +8,7 @@ NOW = 1590134400
 
 
 def record(id="r", reason=2001, logic=True, priority=100, kinds=(1,), **changes):
-    rule = Rule(id, reason, certlogic.encode(logic), priority)
+    rule = Rule(id, reason, certlogic.encode_logic(logic), priority)
     rule.kinds = list(kinds)
     for name, value in changes.items():
         setattr(rule, name, value)
@@ -33,7 +33,7 @@ def refused(call, *args):
 
 
 def test_a_rule_is_its_record():
-    rule = Rule("a", 1001, certlogic.encode({"var": "x"}), 7)
+    rule = Rule("a", 1001, certlogic.encode_logic({"var": "x"}), 7)
     rule.must_hold = True
     rule.kinds, rule.scenes, rule.not_scenes = [0, 3], ["event"], ["office", "transit"]
     rule.countries, rule.groups, rule.span = ["AT", "NLD"], ["v", "t"], (5, 6)
