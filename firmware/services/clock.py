@@ -21,6 +21,8 @@ if False:
 FORWARD_S = 2
 #: The server may be this much behind before that is a conflict.
 BACKWARD_S = 60
+#: From here on nobody knows which of the two is wrong, and this clock is not to be trusted.
+DISTRUST_S = 300
 #: A clock chip this far past the floor is not right either.
 HORIZON_S = 20 * 365 * 86400
 #: China Standard Time, for what people read.
@@ -47,12 +49,16 @@ class Clock:
         self._rtc = rtc
         self._set_system_time = set_system_time
         self._epoch_s = epoch_offset_s()
-        self._floor_unix = floor_unix
+        self._floor_unix = self._release_unix = floor_unix
+        # The time that the server told last in conflict with this clock, 0 for none, and the ticks then.
+        self._told_unix = 0
+        self._told_ticks = time.ticks_ms()
         self._ticks = time.ticks_ms()
         self._left_ms = 0
         #: Whether a verdict may rest on this clock.
         self.trusted = False
-        #: Whether the server's time was behind ours by more than a minute when it last told it.
+        #: Whether the server's time was behind ours by more than a minute when it last told it. By more than
+        #: five, this clock is not trusted until somebody with the PIN decides, or the server's catches up.
         self.conflict = False
         #: Whether the clock chip answered when it was last spoken to.
         self.chip_ok = True
@@ -64,7 +70,7 @@ class Clock:
         self._set_system()
 
     def now_unix(self) -> int:
-        """The time; never less than at any call before."""
+        """The time; never less than at any call before, but for `obey_server`."""
         self.tick()
         return self._unix
 
@@ -86,13 +92,38 @@ class Clock:
         now_unix = self.now_unix()
         if unix < now_unix - BACKWARD_S or unix > self._floor_unix + HORIZON_S:
             self.conflict = True
+            if self._release_unix <= unix <= now_unix:
+                self._told_unix = unix
+                self._told_ticks = time.ticks_ms()
+                if unix < now_unix - DISTRUST_S:
+                    self.trusted = False
             return False
         self.conflict = False
+        self._told_unix = 0
         if unix > now_unix + FORWARD_S:
             self._unix = unix
             self._left_ms = 0
         elif self.trusted:
             return True
+        self.trusted = True
+        self._set_system()
+        self._write_chip()
+        return True
+
+    def obey_server(self) -> bool:
+        """Go back to the time that the server told, because somebody with the PIN says so; False without one.
+
+        The only way back there is: a chip that ran ahead would otherwise hold the handheld up until its time
+        comes.
+        """
+        if not self._told_unix:
+            return False
+        passed_ms = time.ticks_diff(time.ticks_ms(), self._told_ticks)
+        self._unix = self._told_unix + max(0, passed_ms) // 1000
+        self._floor_unix = self._release_unix
+        self._left_ms = 0
+        self._told_unix = 0
+        self.conflict = False
         self.trusted = True
         self._set_system()
         self._write_chip()

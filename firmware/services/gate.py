@@ -143,8 +143,8 @@ class Gate:
         """Id and name of every scene of the pack, in the order of the menu."""
         pack = self.pack
         found = []
-        for id in pack.scene_ids() if pack else []:
-            scene = pack.scene(id)
+        for id in pack.scene_ids() if hasattr(pack, "scene_ids") else []:
+            scene = self._find_scene(id, pack)
             if scene:
                 found.append((id, scene.name(self.language)))
         return found
@@ -214,6 +214,18 @@ class Gate:
     def pin_wait_s(self) -> int:
         """For how many seconds nobody may try the PIN."""
         return pin.wait_s(self._vault.settings, time.ticks_diff(time.ticks_ms(), self._pin_ms))
+
+    @property
+    def clock_conflict(self) -> bool:
+        """Whether server and clock differ, so that somebody must decide."""
+        return self._vault.clock.conflict
+
+    def obey_server(self) -> bool:
+        """Take the server's time, backwards; False where it told none that can be."""
+        obeyed = self._vault.clock.obey_server()
+        if obeyed:
+            self.ledger.event(record.EVENT_CLOCK, self.scene().id, self.place, "set back by PIN")
+        return obeyed
 
     def _update(self, changes: "dict[str, Any]") -> bool:
         try:

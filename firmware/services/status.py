@@ -19,11 +19,21 @@ class Status:
         #: People inside, None where nobody counts; how many may be, 0 for no limit.
         self.present: "int | None" = None
         self.capacity = 0
+        #: Whether somebody must say that scene and place still hold.
+        self.due = False
 
     def key(self) -> "tuple[object, ...]":
         """Equal for two statuses that look the same on the screen."""
         age_min = None if self.trust_age_s is None else self.trust_age_s // 60
-        return (self.pending, self.online, age_min, self.clock_text, self.present, tuple(self.warnings))
+        return (
+            self.pending,
+            self.online,
+            age_min,
+            self.clock_text,
+            self.present,
+            self.due,
+            tuple(self.warnings),
+        )
 
 
 def warnings(gate: "Gate", vault: "Vault", sync: "Sync", scanner_ok: bool) -> "list[str]":

@@ -53,10 +53,8 @@ class Flow:
         print("flow: idle")
         while True:
             stage.beat()
-            due = gate.scene_is_due()
             status = gate.status()
-            if due:
-                status.warnings.insert(0, "warn_scene_due")
+            due = status.due = gate.scene_is_due()
             labels = (
                 "key_direction" if gate.can_turn else "",
                 "key_menu",

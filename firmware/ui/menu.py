@@ -1,4 +1,4 @@
-"""The menu: what a checker needs now and then. Choosing a scene takes the PIN.
+"""The menu: what a checker needs now and then. Choosing a scene takes the PIN, setting the clock back too.
 
 Its rows are built when it opens and go when it closes.
 """
@@ -16,13 +16,16 @@ _LANGUAGE = 1
 _PACK = 2
 _TEST = 3
 _SCENE = 4
+_CLOCK = 5
 
 
 async def open_menu(stage: "Stage", passenger: "Passenger") -> "bytes | None":
     """Show the list and do what is chosen; returns the next code where one came meanwhile."""
     text = stage.screens.text
     print("flow: menu")
-    names = ("menu_manual", "menu_language", "menu_pack", "menu_test", "menu_scene")
+    names = ["menu_manual", "menu_language", "menu_pack", "menu_test", "menu_scene"]
+    if stage.gate.clock_conflict:
+        names.append("menu_clock")
     chosen = await stage.pick("title_menu", [text(name) for name in names])
     if chosen == _MANUAL:
         return await _manual(stage, passenger)
@@ -34,8 +37,13 @@ async def open_menu(stage: "Stage", passenger: "Passenger") -> "bytes | None":
     elif chosen == _TEST:
         stage.screens.self_test(stage.gate.health())
         await stage.key((KEY_NO, KEY_MIDDLE, KEY_YES), ANSWER_MS)
-    elif chosen == _SCENE:
-        return await _choose_scene(stage)
+    elif chosen in (_SCENE, _CLOCK):
+        refused = await _ask_pin(stage)
+        if refused is not None:
+            return await stage.notice(refused, stage.gate.pin_wait_s() or None) if refused else None
+        if chosen == _SCENE:
+            return await _choose_scene(stage)
+        return await stage.notice("notice_clock_set" if stage.gate.obey_server() else "notice_not_saved")
     return None
 
 
@@ -63,9 +71,6 @@ async def _pack(stage: "Stage") -> None:
 async def _choose_scene(stage: "Stage") -> "bytes | None":
     """Choose another scene for the place where this handheld stands."""
     gate = stage.gate
-    refused = await _ask_pin(stage)
-    if refused is not None:
-        return await stage.notice(refused, gate.pin_wait_s() or None) if refused else None
     scenes = gate.scenes()
     chosen = await stage.pick("title_scene", [name for _, name in scenes])
     if not scenes:

@@ -154,8 +154,10 @@ class Idle(View):
         self._online.grid.pixel_shader = self.ink(w.DIM if status.online else w.AMBER)
         self._trust.set(self.fonts.texts.trust_age(status.trust_age_s))
         self._clock.set(status.clock_text)
-        present, full = "", False
-        if status.present is not None:
+        present, full = "", status.due
+        if status.due:
+            present = self.text("label_scene_due")
+        elif status.present is not None:
             present = "%s %d" % (self.text("label_present"), status.present)
             if status.capacity:
                 present += " / %d" % status.capacity

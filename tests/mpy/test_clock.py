@@ -200,6 +200,31 @@ def test_a_restart_after_a_jump_of_the_chip():
     assert b.clock.trusted
     assert not b.clock.server_time(record_unix + 10)
     assert b.clock.conflict and b.clock.now_unix() == record_unix + 7200
+    assert not b.clock.trusted, "nobody knows which of the two is wrong"
+    teardown()
+
+
+def test_a_chip_that_ran_ahead_goes_back_when_somebody_says_so():
+    b = Bench(FLOOR + 90_000)
+    b.clock.raise_floor(FLOOR + 80_000)
+    assert not b.clock.obey_server() and b.clock.now_unix() == FLOOR + 90_000
+    assert not b.clock.server_time(FLOOR + 5_000) and not b.clock.trusted
+    assert b.clock.obey_server()
+    assert b.clock.now_unix() == FLOOR + 5_000 and b.clock.trusted and not b.clock.conflict
+    assert b.chip.written == [FLOOR + 5_000]
+    assert not b.clock.obey_server()
+    # A server that tells of a time before this release is no reason to go back.
+    assert not b.clock.server_time(FLOOR - 100) and b.clock.conflict and b.clock.trusted
+    assert not b.clock.obey_server()
+    teardown()
+
+
+def test_a_small_difference_is_shown_and_no_more():
+    b = Bench(FLOOR + 90_000)
+    assert not b.clock.server_time(FLOOR + 90_000 - 300) and b.clock.conflict and b.clock.trusted
+    assert not b.clock.server_time(FLOOR + 90_000 - 301) and not b.clock.trusted
+    # The server catches up.
+    assert b.clock.server_time(FLOOR + 90_000 - 10) and b.clock.trusted and not b.clock.conflict
     teardown()
 
 

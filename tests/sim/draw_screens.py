@@ -31,7 +31,9 @@ class Frame:
 class State:
     """What the idle screen shows, as firmware.services.status has it."""
 
-    def __init__(self, pending, online, trust_age_s, clock_text, warnings, present=None, capacity=0):
+    def __init__(
+        self, pending, online, trust_age_s, clock_text, warnings, present=None, capacity=0, due=False
+    ):
         self.pending = pending
         self.online = online
         self.trust_age_s = trust_age_s
@@ -39,6 +41,7 @@ class State:
         self.warnings = warnings
         self.present = present
         self.capacity = capacity
+        self.due = due
 
 
 BUS = Bar("101路 闽F12345", "公交", 2, 86)
@@ -78,7 +81,13 @@ SCREENS = {
     "idle_full": lambda s: s.idle(
         HALL,
         2_044,
-        State(0, True, 4_000, "10:31", ["warn_scene_due"], 2_000, 2_000),
+        State(0, True, 4_000, "10:31", [], 2_000, 2_000),
+        ("key_direction", "key_menu", ""),
+    ),
+    "idle_due": lambda s: s.idle(
+        HALL,
+        2_044,
+        State(0, True, 4_000, "10:31", ["warn_trust_expired"], 57, 2_000, True),
         ("key_direction", "key_menu", "key_confirm"),
     ),
     "idle_school_bus": lambda s: s.idle(

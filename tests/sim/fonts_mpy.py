@@ -162,7 +162,9 @@ BUS = Bar("101路", "公交", 2, 86)
 class State:
     """What the idle screen shows, as firmware.services.status has it."""
 
-    def __init__(self, pending, online, trust_age_s, clock_text, warnings, present=None, capacity=0):
+    def __init__(
+        self, pending, online, trust_age_s, clock_text, warnings, present=None, capacity=0, due=False
+    ):
         self.pending = pending
         self.online = online
         self.trust_age_s = trust_age_s
@@ -170,6 +172,7 @@ class State:
         self.warnings = warnings
         self.present = present
         self.capacity = capacity
+        self.due = due
 
 
 def test_idle_sends_what_changed():
