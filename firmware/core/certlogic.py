@@ -2,8 +2,8 @@
 
 Logic is CBOR as `encode_logic` makes it, and is evaluated in place: no tree of objects is built, a branch not
 taken is stepped over. An explicit stack of frames stands in for recursion, for the ESP32's stack holds some
-fifty calls only. Values are None, bool, int, str, list, dict with text keys, and DateTime; floats may stand in data
-but are neither truthy nor falsy and fit no operation.
+fifty calls only. Values are None, bool, int, str, list, dict with text keys, and DateTime; floats may stand
+in data but are neither truthy nor falsy and fit no operation.
 
 Truthy are True, integers but 0, and texts, arrays and objects that are not empty; falsy are False, None, 0
 and what is empty. All else is neither, which `if`, `and` and `!` refuse.
