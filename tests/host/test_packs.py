@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import struct
+import subprocess
+import sys
 
 import cbor2
 import pytest
@@ -14,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from fleetkit import NOW, AppClient
 
+from host_tools import files
 from host_tools.authority import revocations
 from host_tools.authority.app import Authority, make_app
 from host_tools.authority.default_scenes import scene_ids
@@ -359,3 +363,62 @@ def test_the_folder_is_private(authority, book, tmp_path):
         if path.is_file() and path.name != ".lock":
             assert path.stat().st_mode & 0o077 == 0, path
     assert json.loads((tmp_path / "authority" / "ring.json").read_text())[0]["label"] == "root"
+
+
+class Crash(Exception):
+    """The process is gone."""
+
+
+def crashing(monkeypatch, module: str, after: int) -> None:
+    """Every write of `module` from number `after` on ends the process."""
+    real = files.write_private
+    left = [after]
+
+    def write(path, data):
+        if left[0] == 0:
+            raise Crash
+        left[0] -= 1
+        real(path, data)
+
+    monkeypatch.setattr(f"{module}.write_private", write)
+
+
+def test_a_crash_between_any_two_writes(authority, tmp_path, monkeypatch):
+    versions = [authority.packs.current(NOW).version]
+    for after in range(4):
+        authority.packs.revocations.add(subjects(after, 1), NOW)
+        with monkeypatch.context() as broken:
+            crashing(broken, "host_tools.authority.packs", after)
+            with contextlib.suppress(Crash):
+                versions.append(authority.packs.current(NOW).version)
+        authority = Authority(State(tmp_path), lambda: NOW)
+        versions.append(authority.packs.current(NOW).version)
+        found = parts(authority, authority.packs.current(NOW).data)
+        assert in_force(found) == {revocation_key(revoked) for revoked in subjects(0, after + 1)}
+    assert versions == sorted(versions) and len(set(versions)) >= 5
+
+
+def test_a_crash_while_the_root_changes(authority, tmp_path, monkeypatch):
+    for after in range(3):
+        before = authority.keys.root_public
+        with monkeypatch.context() as broken:
+            crashing(broken, "host_tools.authority.keys", after)
+            with contextlib.suppress(Crash):
+                authority.keys.rotate_root(NOW)
+        authority = Authority(State(tmp_path), lambda: NOW)
+        assert authority.keys.root_public in (before, authority.keys.roots[-1].key)
+        assert (tmp_path / "authority" / "root.pub").read_text() == authority.keys.root_public.hex()
+        opened = open_manifest(authority.packs.manifest(NOW, kid(before)), before)
+        assert opened.root_key == authority.keys.root_public
+
+
+def test_commands_at_the_same_time(tmp_path):
+    state = tmp_path / "yima"
+    Authority(State(state)).packs.current(NOW)
+    argv = [sys.executable, "-m", "host_tools.cli", "pack", "revoke", "--state", str(state), "code"]
+    running = [subprocess.Popen([*argv, f"{n:016x}"], stdout=subprocess.PIPE, text=True) for n in range(4)]
+    said = [process.communicate(timeout=60)[0] for process in running]
+    assert [process.returncode for process in running] == [0] * 4, said
+    authority = Authority(State(state))
+    assert len(authority.packs.revocations.all()) == 4
+    assert len(in_force(parts(authority, authority.packs.current(authority.now_unix()).data))) == 4
