@@ -122,7 +122,12 @@ def make_app(authority: Authority) -> FastAPI:
 
     @app.get("/wallet/{person_id}", response_class=HTMLResponse, include_in_schema=False)
     def wallet_page(person_id: str, medium: MediumName = None) -> HTMLResponse:
-        person = find(person_id)
+        try:
+            person = find(person_id)
+        except HTTPException as e:
+            if e.status_code != 403:
+                raise
+            return HTMLResponse(pages.text("wallet_wait.html"), 403)
         return pages.page(
             "wallet.html",
             person=summary(person),

@@ -134,10 +134,9 @@ class People:
 
     def townspeople(self) -> list[town.Person]:
         """The invented town's people, in its order, as they stand now."""
-        travelling = select(schema.Companion.companion_id)
         query = (
             select(schema.Person)
-            .where(schema.Person.town_order.is_not(None), schema.Person.id.not_in(travelling))
+            .where(schema.Person.town_order.is_not(None), schema.Person.id.in_([p.id for p in town.CAST]))
             .order_by(schema.Person.town_order)
         )
         with self.database.reading() as session:

@@ -74,7 +74,8 @@ def test_over_http(authority, person):
             return client.post(f"{url}/api/units/{who}/grants", content=json.dumps(body), headers=headers)
 
         wallet = f"{url}/wallet/{person.wallet}"
-        assert client.get(wallet).status_code == 403
+        waiting = client.get(wallet)
+        assert waiting.status_code == 403 and "待赋码" in waiting.text
         assert client.get(f"{url}/api/people/{person.wallet}/code").status_code == 403
         refused = post({"id_number": ID_NUMBER})
         assert refused.status_code == 409 and refused.headers["content-type"] == "application/problem+json"

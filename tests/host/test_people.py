@@ -51,6 +51,9 @@ def test_the_town_is_there_once(authority, tmp_path):
     People(tmp_path / "authority", NOW + DAY_S).close()
     with authority.people.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(schema.Person)) == 20
+    # Who travels with somebody keeps a wallet.
+    authority.people.add_companion("nurse", "teacher", "test", NOW)
+    assert [p.id for p in authority.town.people] == [p.id for p in town.build().people]
     authority.remove("shopper", "test")
     People(tmp_path / "authority", NOW).close()
     assert authority.town.find("shopper") is None
