@@ -185,6 +185,12 @@ def test_what_is_not_whole_is_not_kept(store, authority, puller):
         wire = Wire(authority, lambda p, a, b, w=where, c=content: changed(p, a, b, w, c))
         with pytest.raises(PackTrouble):
             pull(puller, wire)
+    swapped = Wire(
+        authority,
+        lambda path, answer, body: httpx.Response(200, content=body[::-1] if "part" in path else body),
+    )
+    with pytest.raises(PackTrouble, match="not what the manifest says"):
+        pull(puller, swapped)
     gone = Wire(
         authority, lambda path, answer, body: httpx.Response(404 if "part" in path else 200, content=body)
     )
