@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("sim", parents=[common], help="the simulated handheld alone")
     command.add_argument("--port", type=_port, default=DEFAULT_PORT_BASE + HANDHELD_PORT)
     command.add_argument("--authority", default=f"http://{HOST}:{DEFAULT_PORT_BASE + AUTHORITY_PORT}")
+    command.add_argument("--serial", action="store_true", help="with a serial port for mpremote")
     command.set_defaults(action=_sim)
 
     _add_authority(commands, common)
@@ -168,6 +169,7 @@ def _scenario(options: argparse.Namespace) -> int:
 def _sim(options: argparse.Namespace) -> int:
     profile = State(options.state).handheld.resolve()
     argv = [sys.executable, "-m", "simulator", "--profile", str(profile)]
+    argv += ["--serial"] if options.serial else []
     os.chdir(ROOT)
     return subprocess.run([*argv, "--port", str(options.port), "--authority", options.authority]).returncode
 

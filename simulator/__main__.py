@@ -21,9 +21,14 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8704, help="of the page, on 127.0.0.1")
     parser.add_argument("--authority", help="URL of the authority with the town's people")
     parser.add_argument("--micropython", help="the interpreter, instead of the installed one")
+    parser.add_argument(
+        "--serial", action="store_true", help="with a serial port for mpremote; its path is printed"
+    )
     parser.add_argument("--heap", default="200k", help="heap of the interpreter, such as 200k")
     options = parser.parse_args()
-    handheld = Handheld(options.profile, micropython=options.micropython, heap=options.heap)
+    handheld = Handheld(
+        options.profile, micropython=options.micropython, heap=options.heap, serial=options.serial
+    )
     try:
         handheld.check()
     except HandheldError as e:

@@ -37,7 +37,7 @@ class _Connection(asyncio.Protocol):
                 return
             self._role = self._buffer[0]
             assert self.transport is not None  # noqa: S101
-            self._bridge.opened(self._role, self._buffer[1], self.transport)
+            self._bridge.opened(self._role, self._buffer[1], self.transport, self)
             del self._buffer[:2]
         if self._role == p.CONTROL:
             self._messages()
@@ -63,6 +63,11 @@ class _Connection(asyncio.Protocol):
             at = end
             self._one(operation, unit, aux, data)
         del self._buffer[:at]
+
+    @property
+    def asked(self) -> bool:
+        """Whether the child waits for an answer."""
+        return self._task is not None and not self._task.done()
 
     def _one(self, operation: int, unit: int, aux: int, data: bytes) -> None:
         try:
@@ -102,6 +107,7 @@ class Bridge:
         self._events: asyncio.Transport | None = None
         self._serial: dict[int, asyncio.Transport] = {}
         self._open: list[asyncio.Transport] = []
+        self._control: _Connection | None = None
 
     async def listen(self) -> Path:
         """Start; the path of the socket."""
@@ -112,13 +118,20 @@ class Bridge:
         )
         return path
 
-    def opened(self, role: int, unit: int, transport: asyncio.Transport) -> None:
+    def opened(self, role: int, unit: int, transport: asyncio.Transport, connection: _Connection) -> None:
         """A connection said what it is."""
         self._open.append(transport)
+        if role == p.CONTROL:
+            self._control = connection
         if role == p.EVENTS:
             self._events = transport
         elif role == p.SERIAL:
             self._serial[unit] = transport
+
+    @property
+    def asked(self) -> bool:
+        """Whether the child waits for an answer."""
+        return self._control is not None and self._control.asked
 
     def event(self, kind: int, unit: int, value: int) -> None:
         """Tell the child."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from simulator import protocol as p
 from simulator.board import Answer, Board
 from simulator.interpreter import Interpreter
+from simulator.serialport import SerialPort
 from simulator.world import World
 
 START_TIMEOUT_S = 15.0
@@ -35,7 +36,9 @@ class Handheld:
     `state` is "off", "running" or "dead" (the interpreter kept dying).
     """
 
-    def __init__(self, profile: Path, *, micropython: str | None = None, heap: str = "200k") -> None:
+    def __init__(
+        self, profile: Path, *, micropython: str | None = None, heap: str = "200k", serial: bool = False
+    ) -> None:
         beside = str(Path(sys.executable).with_name("micropython"))
         self.profile = profile
         self.micropython = micropython or os.environ.get("MICROPYTHON") or beside
@@ -45,6 +48,9 @@ class Handheld:
         self.console: deque[str] = deque(maxlen=CONSOLE_LINES)
         self.boot: dict[str, int] = {}
         """Heap figures of the last start: bytes of the shims, in use and free when boot.py begins."""
+        self.serial: SerialPort | None = None
+        """The serial port, from the first `start` on if one was asked for."""
+        self._with_serial = serial
         self._board: Board | None = None
         self._run: Interpreter | None = None
         self._pending: set[asyncio.Future[None]] = set()
@@ -107,6 +113,8 @@ class Handheld:
         if self._board is None:
             self._board = Board(self.world, self.profile)
             self.world.attach(self._board)
+        if self._with_serial and self.serial is None:
+            self.serial = SerialPort(self._line)
         self._deaths.clear()
         await self._spawn(p.PWRON_RESET)
 
@@ -116,6 +124,9 @@ class Handheld:
             await self._end()
             if self._board:
                 self._board.power_off()
+            if self.serial:
+                self.serial.close()
+                self.serial = None
 
     async def kill(self) -> None:
         """Cut the power at this moment; it stays off until `start`."""
@@ -156,8 +167,13 @@ class Handheld:
         begun: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._begun = begun
         run = Interpreter(
-            lambda *message: self._handle(run, *message), self._line, lambda code: self._ended(run, code)
+            lambda *message: self._handle(run, *message),
+            self._line,
+            lambda code: self._ended(run, code),
+            self.serial,
         )
+        if self.serial:
+            self.serial.rebooted(cause)
         self._run = run
         self.board.session = _Session(self, run)
         self.state = "running"
@@ -198,6 +214,8 @@ class Handheld:
         self.world.note("exit", {"code": code})
         if self._begun and not self._begun.done():
             self._begun.set_result(False)
+        elif self._run is run and self.serial and code >= 0:  # Ctrl-D at the prompt, or sys.exit
+            self.order(run, p.SOFT_RESET)
         elif self._run is run:
             self._soon(self._recover(run))
 
@@ -248,13 +266,21 @@ class Handheld:
             return None
         if operation == p.HELLO:
             cut, self._cut_at = self._cut_at, 0
-            return p.HELLO_ANSWER.pack(self._cause, 0, self._clock_difference(), cut, self.board.chip_id)
+            flags = 0
+            if self.serial:
+                flags = p.SERIAL_PROMPT | (p.SKIP_MAIN if self.serial.skip_main else 0)
+            return p.HELLO_ANSWER.pack(self._cause, flags, self._clock_difference(), cut, self.board.chip_id)
         if operation == p.BOOTED:
             shims, used, free = struct.unpack("<III", data)
             self.boot = {"shims": shims, "used": used, "free": free}
             self.world.note("boot", {**self.boot, "cause": self._cause})
+            if self.serial:
+                self.serial.begun(run)
             if self._begun and not self._begun.done():
                 self._begun.set_result(True)
+            return None
+        if operation == p.INTERRUPTED and self.serial:
+            self.serial.heard()
             return None
         if operation in (p.RESET, p.POWER_CUT):
             self.order(run, unit if operation == p.RESET else 0)

@@ -11,8 +11,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from simulator import protocol as p
 from simulator.bridge import Bridge, Handler
 from simulator.build import EMPTY_ROM, ROOT, SHIMS_ROM, compile_shims
+from simulator.serialport import SerialPort
 
 CONSOLE_LIMIT = 1 << 16
 """A console line longer than this is dropped."""
@@ -22,11 +24,19 @@ KEPT = ("LD_PRELOAD", "LD_LIBRARY_PATH", "FAKETIME", "SYSTEMROOT")
 
 class Interpreter:
     """A child process that runs a flash image. ``handler`` answers the bridge; ``line`` gets the console;
-    ``ended(code)`` is called when the process is gone and nobody has asked for it.
+    ``ended(code)`` is called when the process is gone and nobody has asked for it. With a serial port the
+    console is there, and `line` gets what the port lets through.
     """
 
-    def __init__(self, handler: Handler, line: Callable[[str], None], ended: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        line: Callable[[str], None],
+        ended: Callable[[int], None],
+        serial: SerialPort | None = None,
+    ) -> None:
         self._line = line
+        self._serial = serial
         self._ended = ended
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -38,6 +48,15 @@ class Interpreter:
         """The process id."""
         return self._process.pid if self._process else None
 
+    @property
+    def asking(self) -> bool:
+        """Whether the child waits for an answer of the bridge."""
+        return self.bridge.asked
+
+    def interrupt(self, on: bool) -> None:
+        """Raise KeyboardInterrupt in the child when it looks at its events; or take that back."""
+        self.bridge.event(p.EV_INTERRUPT, 0, int(on))
+
     async def start(self, micropython: str, heap: str, image: Path, rom: Path) -> None:
         """Start it; `rom` may be missing. It dies with this process."""
         shims = await asyncio.to_thread(compile_shims)
@@ -47,45 +66,56 @@ class Interpreter:
         rom = rom if rom.is_file() else shims / EMPTY_ROM
         packages = _packages_of(micropython)
         heap = heap if packages else _grown(heap, rom, shims / SHIMS_ROM)
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-SIE",
-            str(ROOT / "simulator" / "launch.py"),
-            str(os.getpid()),
-            packages,
-            str(rom.resolve()),
-            str(shims / SHIMS_ROM),
-            micropython,
-            "-X",
-            f"heapsize={heap}",
-            "-m",
-            "_start",
-            str(path),
-            str(image.resolve()),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            limit=CONSOLE_LIMIT,
-            env=environment,
-            cwd=shims,
-            start_new_session=True,
-        )
+        console = self._serial.plug() if self._serial else -1
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-SIE",
+                str(ROOT / "simulator" / "launch.py"),
+                str(os.getpid()),
+                packages,
+                str(rom.resolve()),
+                str(shims / SHIMS_ROM),
+                micropython,
+                *(["-i"] if self._serial else []),
+                "-X",
+                f"heapsize={heap}",
+                "-m",
+                "_start",
+                str(path),
+                str(image.resolve()),
+                stdin=console if self._serial else asyncio.subprocess.DEVNULL,
+                stdout=console if self._serial else asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                limit=CONSOLE_LIMIT,
+                env=environment,
+                cwd=shims,
+                start_new_session=True,
+            )
+        finally:
+            if self._serial:
+                os.close(console)
         self._watch = asyncio.create_task(self._follow(self._process))
 
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None  # noqa: S101
+        if self._serial:
+            await self._serial.drained()
+        elif process.stdout:
+            await self._lines(process.stdout)
+        code = await process.wait()
+        self.bridge.close()
+        if not self._killed:
+            self._ended(code)
+
+    async def _lines(self, stdout: asyncio.StreamReader) -> None:
         while True:
             try:
-                line = await process.stdout.readline()
+                line = await stdout.readline()
             except ValueError:  # beyond the limit: dropped
                 continue
             if not line:
                 break
             self._line(line.decode("utf-8", "replace").rstrip("\r\n"))
-        code = await process.wait()
-        self.bridge.close()
-        if not self._killed:
-            self._ended(code)
 
     def _broken(self, why: str) -> None:
         """The child talks nonsense; it ends as if it had crashed."""

@@ -36,6 +36,7 @@ TIMER = 0x09  # unit timer, aux generation, data <IB period in ms (0 stops), per
 RTC_SET = 0x0A  # data <q: seconds the interpreter's clock differs from this computer's
 BOOTED = 0x0B  # data <IIIII: heap bytes of the shims, bytes in use, bytes free, flash erases, flash writes
 UART_STOP = 0x0C  # unit UART
+INTERRUPTED = 0x0E  # KeyboardInterrupt is raised now
 
 # Answered.
 PIN_IN = 0x81  # unit pin, aux 1 pull-down, 2 pull-up; answer: level
@@ -55,7 +56,7 @@ HELLO = 0x8F  # answer: HELLO_ANSWER
 POWER_CUT = 0x90  # the armed power cut has come; never answered
 
 HELLO_ANSWER = struct.Struct("<BBqI6s")
-"""Reset cause, reserved, clock difference in s, power cut after so many flash operations (0 never), chip
+"""Reset cause, flags, clock difference in s, power cut after so many flash operations (0 never), chip
 id."""
 
 # Events.
@@ -63,6 +64,10 @@ EV_LEVEL = 1  # unit pin, value level
 EV_TIMER = 2  # unit timer, value generation
 EV_CUT = 3  # value: cut the power at the Nth flash operation from now
 EV_UART_IDLE = 4  # unit UART: a burst of received bytes has ended
+EV_INTERRUPT = 5  # value 1: raise KeyboardInterrupt; 0: never mind, if it was not raised yet
+
+SERIAL_PROMPT, SKIP_MAIN = 1, 2
+"""Flags of HELLO_ANSWER: end in a prompt on the serial port; do not run main.py."""
 
 WRITE_NVS, READ_NVS, ERASE_NVS, COMMIT_NVS = 0, 1, 2, 3
 WLAN_ACTIVE, WLAN_CONNECT, WLAN_DISCONNECT, WLAN_STATUS, WLAN_SCAN = 0, 1, 2, 3, 4

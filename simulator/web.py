@@ -103,6 +103,8 @@ class SimulatorWeb:
         async with httpx.AsyncClient(timeout=TOWN_TIMEOUT_S, trust_env=False) as client:
             self._client = client
             await self.handheld.start()
+            if self.handheld.serial:
+                print(f"serial port: {self.handheld.serial.path}", flush=True)
             self._viewers.follow_panel()
             try:
                 yield
@@ -138,6 +140,7 @@ class SimulatorWeb:
             "uart_lost": board.uart.lost,
             "spi_bytes": board.spi_bytes,
             "town": self._authority is not None,
+            "serial": handheld.serial.path if handheld.serial else None,
             "console": list(handheld.console)[-CONSOLE_TAIL:],
         }
 

@@ -120,6 +120,7 @@ def dispatch() -> None:
         return
     _busy = True
     calls = 0
+    stop = 0
     try:
         while _poll.poll(0):
             if events.readinto(_event) != 4:
@@ -145,6 +146,8 @@ def dispatch() -> None:
                 entry = uarts.get(unit)
                 if entry:
                     target, argument = entry
+            elif kind == 5:
+                stop = value
             if target and calls < _MAX_CALLS:
                 calls += 1
                 try:
@@ -153,6 +156,9 @@ def dispatch() -> None:
                     sys.print_exception(e)
     finally:
         _busy = False
+    if stop:
+        post(0x0E)
+        raise KeyboardInterrupt
 
 
 def hook_asyncio(core: object) -> None:

@@ -1,5 +1,5 @@
 """What the ESP32 port's start does: mount the flash, run /boot.py and /main.py, then wait as the prompt
-would.
+would, or give the prompt to the serial port.
 
 Imported by `_start`. Every shim is loaded here and the ROM image they came from is unmounted again, so that
 the firmware sees its own ROM, the flash image and nothing of the computer.
@@ -59,9 +59,10 @@ def _run(path: str) -> None:
 
 if _error is None:
     _run("/boot.py")
-    _run("/main.py")
+    if _answer[1] < 2:
+        _run("/main.py")
 else:
     print("The internal filesystem appears to be corrupted:", _error)
 print("MicroPython v1.29.0 simulated; Yima simulated board with ESP32S3")
-while True:
+while not _answer[1]:  # else the interpreter's own prompt comes next
     _sim.pump(-1)
