@@ -10,7 +10,7 @@ however long it is.
 from firmware.core.errors import CoreError
 
 if False:
-    from typing import Protocol
+    from typing import Callable, Protocol
 
     class Cipher(Protocol):
         """AES under one key in one mode."""
@@ -18,11 +18,7 @@ if False:
         def encrypt(self, __data: bytes) -> bytes:
             """Encrypt whole blocks of 16 bytes."""
 
-    class Aes(Protocol):
-        """Makes a cipher: ECB with mode 1, CBC with mode 2 and an IV."""
-
-        def __call__(self, __key: bytes, __mode: int, __iv: bytes = b"") -> Cipher:
-            """A cipher under `key`, 16 bytes."""
+    Aes = Callable[..., Cipher]
 
 
 KEY_BYTES = 16

@@ -15,6 +15,7 @@ from host_tools.bench import counts, inputs, model
 from host_tools.bench.board import compile_kernel
 from host_tools.bench.figures import TARGETS, Figures, figure, left_out, table
 from host_tools.bench.heap import bench_heap
+from host_tools.bench.journal import bench_journal
 from host_tools.bench.programs import ROOT, micropython, run_mpy
 from host_tools.bench.times import FIRMWARE, bench_times
 from host_tools.device import engines
@@ -101,7 +102,7 @@ def measure() -> Figures:
             | memory
             | bench_counts(folder, native, native_base45, v, reads)
         )
-    figures |= bench_heap()
+    figures |= bench_heap() | bench_journal()
     first = {name: figures[name] for name in TARGETS}
     return first | figures
 

@@ -27,6 +27,8 @@ ROOTS = {
     "firmware/engine.py",
     # measures the handheld's own table store, on MicroPython
     "host_tools/bench/flash_mpy.py",
+    # and this one its journals
+    "host_tools/bench/journal_mpy.py",
 }
 OURS = ("firmware", "drivers", "simulator", "host_tools", "tests")
 
