@@ -59,9 +59,8 @@ def bench_flash() -> Figures:
             f"append and flush on LittleFS {file_bytes:.0f}, small files merged by 16 {merged_bytes:.0f}",
         ),
         "wire_bytes_per_record": figure(
-            round(figures["wire_bytes"], 1),
+            figures["wire_bytes"],
             "B",
-            None,
             "sync requests of at most 4,096 B of records and heads",
         ),
         "journal_seal_us": figure(sealed_us, "µs", "MicroPython unix port, AES built in"),
