@@ -245,7 +245,7 @@ def _interval(part: Authority, options: argparse.Namespace) -> int:
     if options.group is not None:
         if options.days is None:
             raise PeopleTrouble("the days are missing")
-        part.people.set_interval(options.group, options.days, COMMAND_LINE, part.now_unix())
+        part.set_interval(options.group, options.days, COMMAND_LINE)
     for number, days in enumerate(part.people.intervals(), 1):
         print(f"{number}  {days:2} d  {' / '.join(words.GROUPS[number - 1])}")
     return 0

@@ -86,6 +86,11 @@ class Authority:
         if colour != GREEN:
             self.papers.withdraw([person_id], actor, now_unix)
 
+    def set_interval(self, group: int, days: int, actor: str) -> None:
+        """Set the days between tests of a key group, here and in the rules of packs. Raises PeopleTrouble."""
+        self.people.set_interval(group, days, actor, self.now_unix())
+        self.packs.keep_intervals(self.people.intervals())
+
     def remove(self, person_id: str, actor: str) -> None:
         """Forget a person; codes that are out under their pseudonym end. Raises PeopleTrouble."""
         now_unix = self.now_unix()

@@ -10,7 +10,7 @@ import csv
 import hashlib
 import io
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from firmware.core import cbor, pack, scene, table
@@ -19,10 +19,13 @@ from firmware.core.trust import kid_of_key
 from host_tools.authority.default_rules import default_records
 from host_tools.authority.default_scenes import default_scenes
 from host_tools.authority.eu_rules import Compiled, value_set_blobs
+from host_tools.authority.words import INTERVAL_DAYS
 from host_tools.files import FileTrouble, read_limited, write_private
 
 ROLES = {"staff": pack.STAFF, "new": pack.NEW, "returning": pack.RETURNING}
 RULES_FILE = "rules.cbor"
+#: Days between tests of the key groups, comma between them, where they are not the usual ones.
+INTERVALS_FILE = "intervals"
 CONFIG_FILE = "config.cbor"
 #: Key of the PIN's hash in the unit's settings.
 CONFIG_PIN = 1
@@ -43,7 +46,7 @@ def scenes_part() -> bytes:
 def rules_parts(folder: Path) -> dict[int, bytes | None]:
     """Rules, with value sets and texts where there are any: those brought here, else the notice's."""
     path = folder / RULES_FILE
-    records, texts, value_sets = default_records(), {}, {}
+    records, texts, value_sets = default_records(intervals(folder)), {}, {}
     if path.exists():
         kept = cbor.loads(read_limited(path), max_items=MAX_RULE_ITEMS)
         if not isinstance(kept, dict) or set(kept) != {1, 2, 3}:
@@ -61,6 +64,25 @@ def rules_parts(folder: Path) -> dict[int, bytes | None]:
         pack.VALUE_SETS: table.encode_book(sets) if sets else None,
         pack.TEXTS: table.encode_book(texts_of) if texts_of else None,
     }
+
+
+def intervals(folder: Path) -> list[int]:
+    """Days between tests of key groups 1 to 8, for the notice's rules. Raises FileTrouble."""
+    path = folder / INTERVALS_FILE
+    if not path.exists():
+        return list(INTERVAL_DAYS)
+    try:
+        days = [int(number) for number in read_limited(path, 256).split(b",")]
+    except ValueError as e:
+        raise FileTrouble(f"{path}: not whole numbers") from e
+    if len(days) != len(INTERVAL_DAYS):
+        raise FileTrouble(f"{path}: not one number for each key group")
+    return days
+
+
+def keep_intervals(folder: Path, days: Sequence[int]) -> None:
+    """Take other days between tests into the notice's rules."""
+    write_private(folder / INTERVALS_FILE, ",".join(map(str, days)).encode())
 
 
 def keep_rules(folder: Path, rules: Compiled, value_sets: dict[str, list[str]]) -> None:

@@ -92,11 +92,7 @@ def router(desktop: Desktop) -> APIRouter:
         form = await desktop.gate.form(request)
         try:
             await run_in_threadpool(
-                authority.people.set_interval,
-                whole(form.get("group")),
-                whole(form.get("days")),
-                OFFICE,
-                authority.now_unix(),
+                authority.set_interval, whole(form.get("group")), whole(form.get("days")), OFFICE
             )
         except PeopleTrouble as e:
             return desktop.refused(request, e, "/office/lists/overdue")

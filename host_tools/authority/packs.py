@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ RENEW_S = DAY_S // 2
 INPUTS = (
     LOG_FILE,
     content.RULES_FILE,
+    content.INTERVALS_FILE,
     content.ROSTER_FILE,
     content.SEALING_FILE,
     content.CONFIG_FILE,
@@ -163,6 +165,11 @@ class PackBook:
         """Take rules in place of the notice's. Raises FileTrouble."""
         with locked(self._folder):
             content.keep_rules(self._folder, rules, value_sets)
+
+    def keep_intervals(self, days: Sequence[int]) -> None:
+        """Take other days between tests of the key groups into the notice's rules."""
+        with locked(self._folder):
+            content.keep_intervals(self._folder, days)
 
     def keep_default_rules(self) -> None:
         """The notice's rules again."""

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from officekit import DAY_S, ID_NUMBER, Clock, id_number, open_authority, registration
 from sqlalchemy import func, select
 
-from host_tools.authority import schema, town
+from firmware.core import pack, table
+from host_tools.authority import schema, town, words
+from host_tools.authority.default_rules import default_records
 from host_tools.authority.fields import PeopleTrouble, masked
 from host_tools.authority.idnumber import IdNumberError, normal
 from host_tools.authority.lists import to_csv
@@ -263,3 +265,25 @@ def test_igg_counts_for_arrivals(authority, person):
     assert person.id in {line.person for line in authority.lists.get("arrivals", NOW)}
     authority.intake.enter(person.id, 1, 1, NOW - 50, "test", NOW)
     assert person.id not in {line.person for line in authority.lists.get("arrivals", NOW)}
+
+
+def test_intervals_are_in_the_rules_of_the_next_pack(authority):
+    def rules():
+        issued = authority.packs.current(NOW)
+        (digest,) = [digest for kind, _, digest in issued.manifest.parts() if kind == pack.RULES]
+        return issued.version, authority.packs.part(digest)
+
+    def as_rules(days):
+        records = default_records(days)
+        return table.encode_book((n.to_bytes(8, "big"), record) for n, record in enumerate(records))
+
+    version, before = rules()
+    assert before == as_rules(words.INTERVAL_DAYS)
+    authority.set_interval(6, 2, "test")
+    days = list(words.INTERVAL_DAYS)
+    days[5] = 2
+    assert authority.people.intervals() == days
+    assert rules() == (version + 1, as_rules(days)) and as_rules(days) != before
+    with pytest.raises(PeopleTrouble):
+        authority.set_interval(6, 0, "test")
+    assert rules() == (version + 1, as_rules(days))
