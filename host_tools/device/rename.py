@@ -13,7 +13,7 @@ bundle), where every use of one can be seen:
 - A global that is a *constant*, text, bytes, numbers or a tuple of those, becomes a ``const()``: the compiler
   writes it in where it is used, and the module's dictionary does not hold it.
 - An *exception* without a body of its own that nobody catches by its name, or asks for, is its base.
-- *Messages* of exceptions and of `print` are cut out of one long text when they are wanted: each would
+- *Texts* in functions, too long to be interned, are cut out of one long text when they are wanted: each would
   otherwise be an object in RAM, 40 bytes, however seldom it is seen.
 - A *class* with methods forgets ``__module__`` and ``__qualname__``, which nobody asks for, before it keeps
   its methods. That takes its docstring's place.
@@ -96,12 +96,12 @@ class Renamer:
         )
         self.globals.update((name, f"_const_of_{name}") for name in self.constants)
         self.merged = self._merged({*foreign, entry})
-        self._messages = _Messages(self._tree)
+        self._texts = _Texts(self._tree)
         self.globals.update(self.merged)
 
     def renamed(self) -> str:
         """The program's text with the new names, line for line."""
-        return apply(self._text, [*self._edits(self._tree, None), *self._messages.edits(self._tree)])
+        return apply(self._text, [*self._edits(self._tree, None), *self._texts.edits(self._tree)])
 
     def _refuse(self) -> None:
         literal = {call.func for call in self._look_ups()}
@@ -267,8 +267,8 @@ class Renamer:
             if new:
                 end = node.end_col_offset or 0
                 yield node.end_lineno or 0, end - len(node.attr.encode()), end, new
-        elif node in self._messages.where:
-            yield from replace(node, self._messages.where[node])
+        elif node in self._texts.where:
+            yield from replace(node, self._texts.where[node])
             return
         elif isinstance(node, ast.Name):
             new = (self.attributes if inside and node.id in inside else self.globals).get(node.id)
@@ -287,8 +287,8 @@ class Renamer:
             yield from self._edits(child, inside)
 
 
-class _Messages:
-    """One text that holds every message of a program, and what to write where a message stood.
+class _Texts:
+    """One text that holds the texts of a program's functions, and what to write where one stood.
 
     Nothing is done in a program without a docstring, for that makes room for the text.
     """
@@ -297,28 +297,43 @@ class _Messages:
         #: The literals, and the expressions that take their places.
         self.where: dict[ast.Constant, str] = {}
         found: list[ast.Constant] = []
-        speaking = _exceptions(tree) | {"print"}
-        for node in ast.walk(tree) if ast.get_docstring(tree) is not None else ():
-            said = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-            if said and node.func.id in speaking:  # type: ignore[attr-defined]
-                for argument in node.args:  # type: ignore[attr-defined]
-                    # A number or a format may stand beside it; a call inside is somebody else's.
-                    if not any(isinstance(part, ast.Call) for part in ast.walk(argument)):
-                        found += [part for part in ast.walk(argument) if isinstance(part, ast.Constant)]
+        if ast.get_docstring(tree) is not None:
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    for statement in node.body:
+                        found += _spoken(statement)
         found = [node for node in found if isinstance(node.value, str) and node.value.isascii()]
         found = [node for node in found if len(node.value) > _INTERNED_BYTES]  # type: ignore[arg-type]
         self._text = ""
-        for node in sorted(found, key=lambda node: (-len(str(node.value)), str(node.value))):
+        for node in sorted(dict.fromkeys(found), key=lambda node: (-len(str(node.value)), str(node.value))):
             value = str(node.value)
             if value not in self._text:
                 self._text += value
             at = self._text.index(value)
-            self.where[node] = f"_const_messages[{at}:{at + len(value)}]"
+            self.where[node] = f"_const_texts[{at}:{at + len(value)}]"
 
     def edits(self, tree: ast.Module) -> Iterator[Edit]:
         """The text itself, in the place of the program's docstring."""
         if self.where:
-            yield from replace(tree.body[0], f"_const_messages = const({self._text!r})")
+            yield from replace(tree.body[0], f"_const_texts = const({self._text!r})")
+
+
+def _spoken(node: ast.AST) -> Iterator[ast.Constant]:
+    """The literals in a statement that are worth something when it runs."""
+    if isinstance(node, ast.Constant):
+        yield node
+    elif isinstance(node, _Definition) or (
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    ):
+        return  # a function inside comes by itself; a text alone is a docstring
+    elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "hasattr"):
+        return
+    else:
+        for field, value in ast.iter_fields(node):
+            if field != "annotation":
+                for child in value if isinstance(value, list) else [value]:
+                    if isinstance(child, ast.AST):
+                        yield from _spoken(child)
 
 
 def _exceptions(tree: ast.Module) -> set[str]:

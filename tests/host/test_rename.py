@@ -218,7 +218,7 @@ def main():
 '''
 
 
-def test_messages_are_cut_out_of_one_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_texts_are_cut_out_of_one_text(capsys: pytest.CaptureFixture[str]) -> None:
     program = '"""A program."""\n' + TALKING
     text = renamer(program).renamed()
     assert run(text) == run(program)
@@ -226,6 +226,21 @@ def test_messages_are_cut_out_of_one_text(capsys: pytest.CaptureFixture[str]) ->
     assert half > 60 and printed[:half] == printed[half:]
     assert len(text.splitlines()) == len(program.splitlines())
     assert text.count("out of range") == 1  # the shorter one is part of the longer
-    assert text.count("_const_messages[") == 3
-    assert '"a text that is no message"' in text
-    assert "_const_messages" not in renamer(TALKING).renamed()  # nowhere to put the text
+    assert text.count("_const_texts[") == 5
+    assert '"not ASCII: \u00e4 and more of it"' in text  # its characters are not its bytes
+    assert "_const_texts" not in renamer(TALKING).renamed()  # nowhere to put the text
+
+
+def test_texts_that_have_to_stay() -> None:
+    program = '''"""A program."""
+OUTSIDE = ["outside a function"]
+
+
+def main(number: "an annotation of text" = "a default value") -> "another annotation":
+    """A long docstring."""
+    local: "an annotation inside" = "short"
+    return number, local, getattr([], "a_rather_long_name", None), OUTSIDE
+'''
+    text = renamer(program).renamed()
+    assert run(text) == run(program)
+    assert "_const_texts" not in text

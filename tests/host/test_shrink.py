@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from program import names, result
@@ -207,3 +208,24 @@ def test_the_firmware_compiles_and_keeps_its_lines() -> None:
     for module, text in shrunk(sources).items():
         compile(text, module, "exec")
         assert text.count("\n") == sources[module].count("\n"), module
+
+
+def test_big_numbers_stay_where_they_are() -> None:
+    """Written in, a number beyond the board's small integers would be an object at every place."""
+    text = (
+        f"SMALL = {(1 << 30) - 1}\nBIG = {1 << 30}\nLOW = -{1 << 30}\nLOWER = -{(1 << 30) + 1}\n"
+        f"PRIME = {(1 << 256) - 189}\nTWICE = PRIME * 2\n\n\n"
+        "def answer() -> list[int]:\n    return [SMALL, BIG, LOW, LOWER, PRIME, TWICE, PRIME]\n"
+    )
+    shrunk = Shrinker({"one": text}).shrink("one")
+    for kept in (f"BIG = {1 << 30}\n", f"LOWER = -{(1 << 30) + 1}\n", "PRIME = ", "TWICE = PRIME * 2\n"):
+        assert "\n" + kept in shrunk
+    assert "SMALL" not in shrunk and "LOW " not in shrunk and shrunk.count("= const(") == 2
+    values = [namespace(code)["answer"]() for code in (text, shrunk)]
+    assert values[0] == values[1]
+
+
+def namespace(code: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"const": lambda value: value}
+    exec(compile(code, "one", "exec"), found)
+    return found
