@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from host_tools.authority import lists, pictures, printing, results, schema, words
+from host_tools.authority import content, lists, pictures, printing, results, schema, words
 from host_tools.authority.app import Authority
 from host_tools.authority.default_scenes import default_scenes, scene_ids
 from host_tools.authority.fields import PeopleTrouble
@@ -83,6 +83,9 @@ def _add_persons(command: _Adder) -> None:
     made.add_argument("--new", action="store_true", help="a new one; the old is dead")
     made = command("list", _list, "who must be looked after, tested, or is overdue; CSV")
     made.add_argument("list", choices=lists.NAMES)
+    made = command("roster", _roster, "an employer's staff for `yima pack roster`; CSV")
+    made.add_argument("employer")
+    made.add_argument("--role", choices=tuple(content.ROLES), default="staff")
     made = command("log", _log, "the last changes")
     made.add_argument("--limit", type=int, default=50, choices=range(1, 1001), metavar="N")
     command("forget-town", _forget_town, "remove the invented town and end its codes")
@@ -284,6 +287,15 @@ def _wallet(part: Authority, options: argparse.Namespace) -> int:
 
 def _list(part: Authority, options: argparse.Namespace) -> int:
     sys.stdout.write(lists.to_csv(part.lists.get(options.list, part.now_unix())).lstrip("\ufeff"))
+    return 0
+
+
+def _roster(part: Authority, options: argparse.Namespace) -> int:
+    rows = part.people.staff(options.employer)
+    if not rows:
+        raise PeopleTrouble("nobody has this employer")
+    role = content.ROLES[options.role]
+    sys.stdout.write(content.roster_csv({row.sub: (role, row.masked_name) for row in rows}).decode())
     return 0
 
 

@@ -142,6 +142,12 @@ class People:
         with self.database.reading() as session:
             return [_holder(session, row) for row in session.scalars(query) if not row.withheld]
 
+    def staff(self, employer: str) -> Sequence[schema.Person]:
+        """The persons with this employer, by name."""
+        query = select(schema.Person).where(schema.Person.employer == employer)
+        with self.database.reading() as session:
+            return session.scalars(query.order_by(schema.Person.name, schema.Person.id)).all()
+
     def town_ids(self) -> Sequence[str]:
         """The ids of the invented town's people."""
         query = select(schema.Person.id).where(schema.Person.town_order.is_not(None))

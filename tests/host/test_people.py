@@ -12,7 +12,9 @@ from officekit import DAY_S, ID_NUMBER, Clock, id_number, open_authority, regist
 from sqlalchemy import func, select
 
 from firmware.core import pack, table
+from host_tools import cli
 from host_tools.authority import schema, town, words
+from host_tools.authority.content import read_roster
 from host_tools.authority.default_rules import default_records
 from host_tools.authority.fields import PeopleTrouble, masked
 from host_tools.authority.idnumber import IdNumberError, normal
@@ -257,6 +259,18 @@ def test_the_three_lists(authority, person, clock):
     assert ids("overdue") == set()
     text = to_csv(authority.lists.get("supervision", clock.now))
     assert "西陂村,'=cmd()," in text and text.startswith("\ufeffperson,")
+
+
+def test_a_roster_for_the_pack(authority, person, tmp_path, capsys):
+    authority.people.set_contacts(person.id, "", "市图书馆", "test", NOW)
+    authority.people.set_contacts("teacher", "", "市图书馆 ", "test", NOW)
+    assert cli.main(["authority", "roster", "市图书馆", "--role", "new", "--state", str(tmp_path)]) == 0
+    roster = read_roster(capsys.readouterr().out.encode(), "roster")
+    assert {sub: role for sub, (role, *_) in roster.items()} == {
+        person.sub: pack.NEW,
+        authority.town.find("teacher").sub: pack.NEW,
+    }
+    assert cli.main(["authority", "roster", "图书馆", "--state", str(tmp_path)]) == 2
 
 
 def test_igg_counts_for_arrivals(authority, person):
