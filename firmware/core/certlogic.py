@@ -104,7 +104,7 @@ class _Frame:
         self.left = 0
         self.start = 0
         self.data: object = None
-        self.got: list[Any] | None = None
+        self.got: "list[Any] | None" = None
 
 
 class Machine(Reader):
@@ -208,7 +208,7 @@ class Machine(Reader):
 
     def drill(self, path: bytes) -> object:
         """What lies at a path in the data, None where nothing does."""
-        value: Any = self.data_now
+        value: "Any" = self.data_now
         for fragment in text_of(path).split(".") if path else ():
             self.spend(1)
             kind = type(value)
