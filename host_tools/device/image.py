@@ -7,6 +7,9 @@ import tempfile
 from pathlib import Path
 
 BLOCK_BYTES = 4096
+#: The journal's partition, as partitions.csv has it.
+JOURNAL_BLOCKS = 0x1C0000 // BLOCK_BYTES
+JOURNAL_IMAGE = "journal.img"
 #: The reference board has 8 MB of flash; MicroPython gives its file system everything from 2 MB on.
 DEFAULT_BLOCKS = 6 * 1024 * 1024 // BLOCK_BYTES
 SCRIPT = Path(__file__).with_name("image_mpy.py")
@@ -22,17 +25,17 @@ def prepare(
     """Install `tree` (a folder made by host_tools.device.build) into the flash image file `image` and the ROM
     image ``rom.img`` beside it.
 
-    A missing image is created blank with `blocks` blocks of 4,096 bytes. ``/data`` of an existing one is
-    kept.
+    A missing image is created blank with `blocks` blocks of 4,096 bytes, and the journal's partition
+    ``journal.img`` with it. ``/data`` of an existing one is kept, and so is the journal.
     `provisioning` is written to ``/data/enrol.cbor`` where given. Raises ImageError.
     """
     image.parent.mkdir(parents=True, exist_ok=True)
+    journal = image.with_name(JOURNAL_IMAGE)
+    if not image.exists() or not journal.exists():
+        # First, for a handheld whose flash is new must not go on in an old one's journal.
+        _make_blank(journal, JOURNAL_BLOCKS)
     if not image.exists():
-        blank = image.with_suffix(".new")
-        with blank.open("wb") as file:
-            for _ in range(blocks):
-                file.write(b"\xff" * BLOCK_BYTES)
-        blank.rename(image)
+        _make_blank(image, blocks)
     with tempfile.TemporaryDirectory() as folder:
         arguments = [
             str(image.resolve()),
@@ -59,3 +62,11 @@ def prepare(
         new.rename(image.with_name("rom.img"))
     else:
         raise ImageError(f"{image}: {(result.stdout + result.stderr).strip() or 'MicroPython failed'}")
+
+
+def _make_blank(image: Path, blocks: int) -> None:
+    blank = image.with_suffix(".new")
+    with blank.open("wb") as file:
+        for _ in range(blocks):
+            file.write(b"\xff" * BLOCK_BYTES)
+    blank.rename(image)

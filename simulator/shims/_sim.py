@@ -28,6 +28,7 @@ timers: dict = {}  # (timer id, generation) -> callable
 uarts: dict = {}  # UART id -> callable
 rtc = [0]  # seconds that the simulated clock differs from the computer's
 rom: list = []  # the image that the shims come from, kept for `rare`, and the heap in use before them
+journal: list = []  # the open file of the journal's partition, if there is one
 cut = [0]  # flash operations until the power goes, 0 for never
 
 

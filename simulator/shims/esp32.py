@@ -3,6 +3,10 @@
 import _sim
 
 
+def __getattr__(name: str) -> object:
+    return getattr(_sim.rare("esp32"), name)
+
+
 class NVS:
     """One namespace. Values are safe after `commit`; keys have at most 15 characters."""
 

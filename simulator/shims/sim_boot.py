@@ -24,6 +24,10 @@ import socket  # noqa: F401
 import time  # noqa: F401
 
 _block = sim_flash.Flash(sys.argv[2])
+try:
+    _sim.journal.append(open(sys.argv[2][: sys.argv[2].rfind("/")] + "/journal.img", "r+b"))
+except OSError:
+    pass  # this board has no such partition
 _sim.hook_asyncio(core)
 vfs.umount("/")
 vfs.umount("/_sim")
