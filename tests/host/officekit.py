@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 
@@ -39,7 +38,6 @@ def id_number(seed: int) -> str:
 
 
 def open_authority(folder: Path, clock: Clock) -> Authority:
-    os.environ.setdefault("YIMA_AUTHORITY_PASSPHRASE", "for tests")
     return Authority(State(folder), clock)
 
 
