@@ -34,6 +34,7 @@ if False:
     from firmware.core.base45 import Groups
     from firmware.core.codes import Person
     from firmware.core.place import PlaceCode
+    from firmware.services.intake import Intake
     from firmware.services.ledger import Ledger
     from firmware.services.scanning import Scanning
 
@@ -81,8 +82,8 @@ class Gate:
         self.thermometer_ok = True
         #: Whether the pack in force, if there is one, knows the scene.
         self.scene_known = True
-        #: Takes frames of a pack on paper: `take(text)` gives (how many it has, of how many).
-        self.sheet: "Any" = None
+        #: Takes packs that come by cable or on paper, None where nobody does.
+        self.intake: "Intake | None" = None
 
     # ------------------------------------------------------------------ what holds here
 
@@ -288,9 +289,12 @@ class Gate:
     ) -> "list[int]":
         """What speaks against a person before anything is measured; `ahead` of the party go in first."""
         pack, person = self.pack, decision.person
-        if hasattr(pack, "rules") or pack is None or code is None or person is None:
+        found: "list[int]"
+        if pack is not None and not hasattr(pack, "rules") and (code is None or person is None):
+            found = [] if now_unix is not None else [reasons.CLOCK_UNTRUSTED]
+        elif hasattr(pack, "rules") or pack is None or code is None or person is None:
             case = Case(code, person, scene, self.place, decision.role or ROLE_VISITOR, now_unix)
-            found: "list[int]" = await exhaust(judge_steps(case, pack))
+            found = await exhaust(judge_steps(case, pack))
         else:
             found = verdict.code_reasons(code, person, scene, now_unix, pack)
         if not self.scene_known:
@@ -351,17 +355,25 @@ class Gate:
         )
         return [(text_id, GOOD if ok else BAD) for text_id, ok in states]
 
+    def pack_came(self, pack: "Any") -> None:
+        """A pack has come into force: its scene holds from now on, and the journal knows."""
+        self.ledger.event(record.EVENT_PACK, self.scene().id, self.place, "version %d" % pack.version)
+        self._sync.kick()
+
     async def tidy(self) -> None:
         """Small regular things: battery, closing time, the file of who is inside, a clock conflict."""
         battery = self._senses.battery
         self.battery_percent = battery.percent(battery.read_millivolts())
-        clock = self._vault.clock
+        clock, journal = self._vault.clock, self._vault.journal
         clock.tick()
+        next_seq = journal.next_seq
         if clock.conflict and not self._conflict_told:
             self.ledger.event(record.EVENT_CLOCK, self.scene().id, self.place)
         self._conflict_told = clock.conflict
         await exhaust(self.ledger.close_steps(self.scene(), self.place))
         await exhaust(self.ledger.tidy_steps())
+        if journal.next_seq != next_seq:
+            self._sync.kick()
 
     def status(self) -> Status:
         """What the idle screen needs to know."""

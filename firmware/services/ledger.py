@@ -12,7 +12,7 @@ from firmware.services.presence import Presence, PresenceError, closing_unix
 from firmware.services.replay import noted, opened_lately
 
 if False:
-    from typing import Generator
+    from typing import Callable, Generator
 
     from firmware.core.codes import Code
     from firmware.core.decision import Decision
@@ -39,7 +39,7 @@ class Ledger:
     def start(self) -> None:
         """After the journal was opened: the time of the last record has passed, whatever the clock says."""
         try:
-            self._vault.journal.tail(self._see)
+            self._tail(self._see)
             if self._last:
                 fields = record.decode(self._last)
                 if fields[record.CLOCK] == record.CLOCK_TRUSTED:
@@ -47,6 +47,12 @@ class Ledger:
         except (JournalError, RecordError) as e:
             print("ledger:", e)
         self._last = b""
+
+    def _tail(self, take: "Callable[[bytes], None]") -> None:
+        """Show `take` the latest records, where the journal can be read back. Raises JournalError."""
+        tail = getattr(self._vault.journal, "tail", None)
+        if tail:
+            tail(take)
 
     def _see(self, data: bytes) -> None:
         self._last = data
@@ -59,7 +65,7 @@ class Ledger:
         try:
             if scene.counts_presence:
                 lost = presence.open(place, scene.id, vault.journal.next_seq - 1)
-                vault.journal.tail(self._catch_up)
+                self._tail(self._catch_up)
             else:
                 lost = presence.reset(0) if presence.opened else 0
                 presence.close()

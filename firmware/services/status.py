@@ -54,6 +54,8 @@ def warnings(gate: "Gate", vault: "Vault", sync: "Sync", scanner_ok: bool) -> "l
         found.append("warn_pack_damaged")
     elif not gate.scene_known:
         found.append("warn_scene")
+    if gate.intake is not None and gate.intake.refused:
+        found.append("warn_pack_refused")
     if not scanner_ok:
         found.append("warn_scanner")
     if not gate.thermometer_ok:

@@ -39,7 +39,7 @@ class Flow:
         prefix = text[:4]
         if prefix == PLACE_PREFIX:
             return await self._place(text)
-        if prefix == SHEET_PREFIX and self._stage.gate.sheet is not None:
+        if prefix == SHEET_PREFIX and self._stage.gate.intake:
             return await self._sheet(text)
         return await self._passenger.lead(text)
 
@@ -100,19 +100,17 @@ class Flow:
     async def _sheet(self, text: bytes) -> "bytes | None":
         """Frames of a pack on paper, one after the other, in any order."""
         stage = self._stage
-        while True:
-            have, count = stage.gate.sheet.take(text)
+        while text[:4] == SHEET_PREFIX and stage.gate.intake:
+            stage.sheet = have, count = stage.gate.intake.sheet.take(text)
             print("flow: sheet %d/%d" % (have, count))
             if have >= count:
                 return await stage.notice("notice_sheet_read" if count else "notice_sheet_bad")
-            stage.screens.question(
-                stage.bar(), "title_sheet", ["%d / %d" % (have, count)], ("key_back", "", "")
-            )
+            lines = ["%d / %d" % (have, count)]
+            stage.screens.question(stage.bar(), "title_sheet", lines, ("key_back", "", ""))
             stage.gate.scan(True)
             stage.beat()
             event = await stage.inbox.get(FRAME_MS)
             if event is None or event[0] != SCAN:
                 return None
             text = event[1]  # type: ignore[assignment]
-            if text[:4] != SHEET_PREFIX:
-                return text
+        return text

@@ -62,9 +62,8 @@ async def _pack(stage: "Stage") -> None:
     status = gate.status()
     lines = [text("label_version").format(pack.version if pack else 0)]
     lines.append(stage.screens.trust_age(status.trust_age_s))
-    progress = getattr(gate.sheet, "progress", None)
-    if progress:
-        lines.append("%s %d / %d" % (text("label_sheet"), progress[0], progress[1]))
+    if stage.sheet[1]:
+        lines.append("%s %d / %d" % (text("label_sheet"), stage.sheet[0], stage.sheet[1]))
     await stage.ask("title_pack", lines, ("key_back", "", ""))
 
 

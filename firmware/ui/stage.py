@@ -39,6 +39,8 @@ class Stage:
         self.beat = beat
         #: People decided since the start.
         self.count = 0
+        #: Frames of a pack on paper that are there, and how many it has.
+        self.sheet = (0, 0)
 
     def bar(self, direction: "int | None" = None) -> Bar:
         """The bar on top, for a passage in a direction or as the handheld stands."""

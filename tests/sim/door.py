@@ -22,7 +22,7 @@ from typing import Any
 import flash
 import reading
 from conftest import ROOT, micropython
-from fleet import Fleet, Loop, until
+from fleet import SCENE, Fleet, Loop, until
 
 from firmware.core import reasons, record
 from firmware.core.codes import encode_ym1
@@ -73,6 +73,7 @@ class Door:
         blocks: int = BLOCKS,
         ca_der: bytes | None = None,
         trust: bool = True,
+        scene: str = SCENE,
     ) -> None:
         self.loop = Loop()
         self.fleet = Fleet(folder / "state", self.loop)
@@ -87,6 +88,7 @@ class Door:
         self._blocks = blocks
         self._ca_der = ca_der
         self._trust = trust
+        self._scene = scene
         self._tree = build(ROOT / "build" / "device", target_of(micropython()))
         self._fonts = [reading.Font(self._tree / "rom" / "assets" / f"text{n}.bin") for n in (16, 24)]
 
@@ -97,7 +99,7 @@ class Door:
             if self._trust:
                 self.fleet.start_authority()
             self.fleet.start_server()
-            provisioning = self.fleet.provisioning(self._ca_der)
+            provisioning = self.fleet.provisioning(self._ca_der, scene=self._scene)
             prepare(self.handheld.image, self._tree, provisioning, micropython(), self._blocks)
             self.fleet.wait_for_server(self._trust)
         except BaseException:

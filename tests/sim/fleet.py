@@ -104,9 +104,9 @@ class Fleet:
             self.process.wait(10)
             self.process = None
 
-    def provisioning(self, ca_der: bytes | None = None, port: int | None = None) -> bytes:
+    def provisioning(self, ca_der: bytes | None = None, port: int | None = None, scene: str = SCENE) -> bytes:
         """What a new handheld gets, with a fresh token."""
-        token = self.store.create_token(PLACE, SCENE, int(time.time()), 3600)
+        token = self.store.create_token(PLACE, scene, int(time.time()), 3600)
         url = f"https://localhost:{port or self.port}"
         root_key = self.authority.keys.root_public
         return message.encode_provisioning(
