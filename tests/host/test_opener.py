@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cwt import COSE, COSEKey
+from test_formats import valid
 
 from host_tools.server import opener
 
@@ -228,3 +229,33 @@ def test_strange_bytes(segment: Sealed) -> None:
         opener.parse_head(bytes(193))
     with pytest.raises(opener.OpenerError, match="too long"):
         opener.parse_sealed(bytes(536))
+
+
+def test_the_published_form(segment: Sealed) -> None:
+    """Against the CDDL of docs/formats.md; embedded parts by themselves, as test_formats.py says."""
+    head = cbor2.loads(segment.head).value
+    recipient_protected = head[3][0][0]
+    context = [10, [None] * 3, [None] * 3, [128, recipient_protected]]
+    outside = [segment.device, segment.first, segment.first + 3, segment.chain_before]
+    good = {
+        "segment-head": segment.head,
+        "head-header": head[0],
+        "recipient-header": recipient_protected,
+        "sealed-record": segment.records[3],
+        "record-header": cbor2.loads(segment.records[3])[0],
+        "external-data": cbor2.dumps(outside),
+        "kdf-context": cbor2.dumps(context),
+    }
+    for rule, data in good.items():
+        assert valid("sealed", rule, data), rule
+    bad = {
+        "segment-head": segment.head[2:],
+        "head-header": cbor2.dumps({1: 10, -65537: [segment.device]}),
+        "recipient-header": cbor2.dumps({1: -26, 4: KID}),
+        "sealed-record": cbor2.dumps([b"", {6: bytes(4)}]),
+        "record-header": cbor2.dumps({1: 11}),
+        "external-data": cbor2.dumps(outside[:3]),
+        "kdf-context": cbor2.dumps(context[:3]),
+    }
+    for rule, data in bad.items():
+        assert not valid("sealed", rule, data), rule
