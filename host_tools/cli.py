@@ -18,7 +18,8 @@ from firmware.core.trust import kid_of_key
 from host_tools import authority_cli, demo, pack_cli, roster_cli, rules_cli, run, serving
 from host_tools.authority import app as authority
 from host_tools.authority.fields import PeopleTrouble
-from host_tools.device.build import ROOT
+from host_tools.device.build import ROOT, BuildError
+from host_tools.device.image import ImageError
 from host_tools.files import FileTrouble, write_private
 from host_tools.packfile import PackTrouble
 from host_tools.server import serve as server
@@ -29,6 +30,7 @@ from host_tools.state import (
     DEVICES_PORT,
     HANDHELD_PORT,
     HOST,
+    MOST_DEVICES,
     State,
 )
 from host_tools.trustlist import TrustTrouble
@@ -48,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except (FileTrouble, PackTrouble, TrustTrouble, PeopleTrouble, CoreError) as e:
         return _complain(str(e), BAD_INPUT)
-    except run.RunTrouble as e:
+    except (run.RunTrouble, BuildError, ImageError) as e:
         return _complain(str(e), BROKEN)
     except OSError as e:
         # Disk full, no permission, address in use: what is wrong stands in the error itself.
@@ -75,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("run", parents=[common], help="run authority, server and handheld")
     command.add_argument("--port-base", type=_port_base, default=DEFAULT_PORT_BASE, metavar="N")
     command.add_argument("--no-browser", action="store_true", help="only print the pages' addresses")
+    _add_devices(command)
     command.set_defaults(action=_run)
 
     command = commands.add_parser(
@@ -90,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("sim", parents=[common], help="the simulated handheld alone")
     command.add_argument("--port", type=_port, default=DEFAULT_PORT_BASE + HANDHELD_PORT)
     command.add_argument("--authority", default=f"http://{HOST}:{DEFAULT_PORT_BASE + AUTHORITY_PORT}")
-    command.add_argument("--serial", action="store_true", help="with a serial port for mpremote")
+    _add_devices(command)
     command.set_defaults(action=_sim)
 
     _add_authority(commands, common)
@@ -102,6 +105,11 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("version", help="print the version")
     command.set_defaults(action=_version)
     return parser
+
+
+def _add_devices(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--devices", type=_devices, default=1, metavar="N", help="so many handhelds")
+    command.add_argument("--serial", action="store_true", help="with serial ports for mpremote")
 
 
 _Commands = argparse._SubParsersAction  # the type has no public name
@@ -152,7 +160,8 @@ def _add_trust(commands: _Commands[argparse.ArgumentParser], common: argparse.Ar
 
 
 def _run(options: argparse.Namespace) -> int:
-    return run.run(State(options.state), options.port_base, not options.no_browser)
+    state, browser = State(options.state), not options.no_browser
+    return run.run(state, options.port_base, browser, options.devices, options.serial)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -167,8 +176,12 @@ def _scenario(options: argparse.Namespace) -> int:
 
 
 def _sim(options: argparse.Namespace) -> int:
-    profile = State(options.state).handheld.resolve()
-    argv = [sys.executable, "-m", "simulator", "--profile", str(profile)]
+    argv = [sys.executable, "-m", "simulator"]
+    for profile in State(options.state.resolve()).handhelds(options.devices):
+        if not (profile / run.FLASH_IMAGE).exists():
+            # Not enrolled: it works offline with what it is given by cable, or by `yima run`.
+            run.install(profile, None)
+        argv += ["--profile", str(profile)]
     argv += ["--serial"] if options.serial else []
     os.chdir(ROOT)
     return subprocess.run([*argv, "--port", str(options.port), "--authority", options.authority]).returncode
@@ -258,10 +271,18 @@ def _port(text: str) -> int:
     return port
 
 
+def _devices(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= MOST_DEVICES:
+        raise argparse.ArgumentTypeError(f"from 1 to {MOST_DEVICES}")
+    return count
+
+
 def _port_base(text: str) -> int:
     base = int(text)
-    if not 1024 <= base <= 65_535 - HANDHELD_PORT:
-        raise argparse.ArgumentTypeError(f"from 1024 to {65_535 - HANDHELD_PORT}")
+    most = 65_535 - HANDHELD_PORT - MOST_DEVICES
+    if not 1024 <= base <= most:
+        raise argparse.ArgumentTypeError(f"from 1024 to {most}")
     return base
 
 

@@ -30,6 +30,7 @@ from host_tools.device.image import ImageError, prepare
 from host_tools.files import FileTrouble, read_limited, try_lock, write_private
 from host_tools.server import console
 from host_tools.server.serve import open_pki, open_store
+from host_tools.server.store import Store
 from host_tools.state import (
     AUTHORITY_PORT,
     CONSOLE_PORT,
@@ -51,6 +52,7 @@ TRUST_LIMIT_S = 15.0
 PASSPHRASE = (VARIABLE, FILE_VARIABLE)
 FLASH_IMAGE = "flash.img"
 KEY_STORE = "nvs.json"
+PROVISIONING = "provisioning.cbor"
 
 
 class RunTrouble(Exception):
@@ -67,15 +69,25 @@ class Running:
     console_key: str
     handheld: str
     pid: int
+    handhelds: tuple[str, ...] = ()
 
 
 class System:
     """The supervised system over one state folder."""
 
-    def __init__(self, state: State, port_base: int, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        state: State,
+        port_base: int,
+        tell: Callable[[str], None],
+        devices: int = 1,
+        serial: bool = False,
+    ) -> None:
         self._state = state
         self._base = port_base
         self._tell = tell
+        self._profiles = state.handhelds(devices)
+        self._serial = serial
         self._lock: int | None = None
         self.supervisor: Supervisor | None = None
 
@@ -85,10 +97,10 @@ class System:
         self._lock = try_lock(state.run_lock)
         if self._lock is None:
             raise RunTrouble(f"{state.root} is in use by another yima run")
-        check_ports(base)
+        check_ports(base, len(self._profiles))
         authority_url = f"http://{HOST}:{base + AUTHORITY_PORT}"
         console_url = f"http://{HOST}:{base + CONSOLE_PORT}"
-        handheld_url = f"http://{HOST}:{base + HANDHELD_PORT}"
+        handheld_urls = [f"http://{HOST}:{base + HANDHELD_PORT + at}" for at in range(len(self._profiles))]
         # localhost and not 127.0.0.1: a name is what TLS libraries of all ages can check.
         server_url = f"https://localhost:{base + DEVICES_PORT}"
         self.supervisor = supervisor = Supervisor(state.log, self._tell)
@@ -134,14 +146,14 @@ class System:
                         sys.executable,
                         "-m",
                         "simulator",
-                        "--profile",
-                        str(state.handheld.resolve()),
+                        *(word for p in self._profiles for word in ("--profile", str(p.resolve()))),
                         "--port",
                         str(base + HANDHELD_PORT),
                         "--authority",
                         authority_url,
+                        *(["--serial"] if self._serial else []),
                     ),
-                    f"{handheld_url}/api/state",
+                    f"{handheld_urls[-1]}/api/state",
                     ROOT,
                     PASSPHRASE,
                 )
@@ -153,8 +165,9 @@ class System:
             server=server_url,
             console=console_url,
             console_key=console.load_or_create_key(state.server),
-            handheld=handheld_url,
+            handheld=handheld_urls[0],
             pid=os.getpid(),
+            handhelds=tuple(handheld_urls),
         )
         write_private(state.run_file, json.dumps(asdict(running), indent=1).encode())
         return running
@@ -169,45 +182,56 @@ class System:
         os.close(self._lock)
         self._lock = None
 
-    def _prepare(self, server_url: str) -> bytes | None:
-        """Make keys and certificates, and what the handheld needs to enrol, None where it has enrolled."""
-        state = self._state
-        root_public = Authority(state).keys.root_public
-        pki = open_pki(state)
-        now_unix = int(time.time())
-        image = state.handheld / FLASH_IMAGE
-        store = open_store(state)
+    def _prepare(self, server_url: str) -> list[bytes | None]:
+        """Make keys and certificates, and what each handheld needs to enrol, None where it has enrolled."""
+        root_public = Authority(self._state).keys.root_public
+        ca_der = open_pki(self._state).ca_der
+        store = open_store(self._state)
         try:
-            if image.exists() and state.provisioning.exists():
-                old = read_limited(state.provisioning)
-                given = message.parse_provisioning(old)
-                if given.server_url != server_url:
-                    raise FileTrouble(
-                        f"the handheld of {state.root} knows its server as {given.server_url}: "
-                        "start with that --port-base, or with another --state"
-                    )
-                status, device_id = store.token_state(given.token, now_unix)
-                if status == "open" and given.root_key == root_public:
-                    return old
-                device = store.device(device_id) if device_id else None
-                if device and device.last_seen_unix is not None:
-                    return None
-            elif not image.exists():
-                # A handheld without its flash is a new one: an old identity would have no journal.
-                (state.handheld / KEY_STORE).unlink(missing_ok=True)
-            token = store.create_token(PLACE, SCENE, now_unix, TOKEN_LIFE_S, kid_of_key(root_public))
+            return [
+                _provisioning(store, profile, root_public, server_url, ca_der) for profile in self._profiles
+            ]
         finally:
             store.close()
-        provisioning = message.encode_provisioning(
-            root_public, server_url, pki.ca_der, token, WIFI_SSID, WIFI_KEY
-        )
-        write_private(state.provisioning, provisioning)
-        return provisioning
 
-    def _install(self, provisioning: bytes | None) -> None:
-        """Compile the firmware and bring it into the handheld's flash image."""
-        tree = build(ROOT / "build" / "device", target_of(micropython()))
-        prepare(self._state.handheld / FLASH_IMAGE, tree, provisioning, micropython())
+    def _install(self, provisionings: list[bytes | None]) -> None:
+        for profile, provisioning in zip(self._profiles, provisionings, strict=True):
+            install(profile, provisioning)
+
+
+def _provisioning(
+    store: Store, profile: Path, root_public: bytes, server_url: str, ca_der: bytes
+) -> bytes | None:
+    """What the handheld of a profile needs to enrol, None where it has enrolled. Raises FileTrouble."""
+    now_unix = int(time.time())
+    image, given_file = profile / FLASH_IMAGE, profile / PROVISIONING
+    if image.exists() and given_file.exists():
+        old = read_limited(given_file)
+        given = message.parse_provisioning(old)
+        if given.server_url != server_url:
+            raise FileTrouble(
+                f"the handheld of {profile} knows its server as {given.server_url}: "
+                "start with that --port-base, or with another --state"
+            )
+        status, device_id = store.token_state(given.token, now_unix)
+        if status == "open" and given.root_key == root_public:
+            return old
+        device = store.device(device_id) if device_id else None
+        if device and device.last_seen_unix is not None:
+            return None
+    elif not image.exists():
+        # A handheld without its flash is a new one: an old identity would have no journal.
+        (profile / KEY_STORE).unlink(missing_ok=True)
+    token = store.create_token(PLACE, SCENE, now_unix, TOKEN_LIFE_S, kid_of_key(root_public))
+    provisioning = message.encode_provisioning(root_public, server_url, ca_der, token, WIFI_SSID, WIFI_KEY)
+    write_private(given_file, provisioning)
+    return provisioning
+
+
+def install(profile: Path, provisioning: bytes | None) -> None:
+    """Compile the firmware and bring it into the flash image of a profile. Raises BuildError, ImageError."""
+    tree = build(ROOT / "build" / "device", target_of(micropython()))
+    prepare(profile / FLASH_IMAGE, tree, provisioning, micropython())
 
 
 async def _wait_for_trust_list(console_url: str, key: str) -> None:
@@ -229,9 +253,10 @@ def micropython() -> str:
     return os.environ.get("MICROPYTHON") or str(Path(sys.executable).parent / "micropython")
 
 
-def check_ports(base: int) -> None:
-    """Raises RunTrouble where one of the four ports is taken."""
-    for offset in (AUTHORITY_PORT, DEVICES_PORT, CONSOLE_PORT, HANDHELD_PORT):
+def check_ports(base: int, devices: int = 1) -> None:
+    """Raises RunTrouble where a port of the system, with so many handhelds, is taken."""
+    handhelds = range(HANDHELD_PORT, HANDHELD_PORT + devices)
+    for offset in (AUTHORITY_PORT, DEVICES_PORT, CONSOLE_PORT, *handhelds):
         if not port_free(base + offset):
             raise RunTrouble(
                 f"port {base + offset} is in use; end what uses it or choose others with --port-base"
@@ -260,19 +285,20 @@ def find_running(state: State) -> Running | None:
         os.close(lock)
         return None
     try:
-        return Running(**json.loads(read_limited(state.run_file)))
-    except (FileTrouble, ValueError, TypeError):
+        said = json.loads(read_limited(state.run_file))
+        return Running(**{**said, "handhelds": tuple(said.get("handhelds", ()))})
+    except (FileTrouble, ValueError, TypeError, AttributeError):
         return None
 
 
-def run(state: State, port_base: int, browser: bool) -> int:
+def run(state: State, port_base: int, browser: bool, devices: int = 1, serial: bool = False) -> int:
     """Run until Ctrl-C or SIGTERM; the exit status. Raises RunTrouble."""
-    return asyncio.run(_run(state, port_base, browser))
+    return asyncio.run(_run(state, port_base, browser, devices, serial))
 
 
-async def _run(state: State, port_base: int, browser: bool) -> int:
+async def _run(state: State, port_base: int, browser: bool, devices: int, serial: bool) -> int:
     stop = asyncio.Event()
-    system = System(state, port_base, _say)
+    system = System(state, port_base, _say, devices, serial)
     loop = asyncio.get_running_loop()
 
     def interrupted() -> None:
@@ -312,7 +338,10 @@ async def _run(state: State, port_base: int, browser: bool) -> int:
 
 def _announce(running: Running, password: str) -> None:
     _say("Yima is running. Ctrl-C stops everything.")
-    _say(f"  handheld  {running.handheld}/")
+    for url in running.handhelds:
+        _say(f"  handheld  {url}/")
+    if len(running.handhelds) > 1:
+        _say(f"  all       {running.handheld}/devices")
     _say(f"  town      {running.authority}/")
     _say(f"  office    {running.authority}/office/  password {password}")
     _say(f"  records   {running.console}/?key={running.console_key}")

@@ -12,6 +12,8 @@ CONSOLE_PORT = 3
 HANDHELD_PORT = 4
 DEFAULT_PORT_BASE = 8700
 HOST = "127.0.0.1"
+#: Handhelds of one system; each has a port.
+MOST_DEVICES = 16
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,10 @@ class State:
         """The profile of the simulated handheld: flash image, key store, clock."""
         return self.root / "handheld"
 
-    @property
-    def provisioning(self) -> Path:
-        """The provisioning message that was last given to the simulated handheld."""
-        return self.handheld / "provisioning.cbor"
+    def handhelds(self, count: int) -> list[Path]:
+        """The profiles of the first `count` simulated handhelds; the first is `handheld`."""
+        others = (self.root / f"handheld-{number}" for number in range(2, count + 1))
+        return [self.handheld, *others]
 
     @property
     def demo(self) -> Path:

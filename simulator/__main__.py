@@ -1,24 +1,32 @@
-"""``python -m simulator --profile DIR --port 8704 --authority URL``: one handheld and its page."""
+"""``python -m simulator --profile DIR --port 8704 --authority URL``: handhelds and their pages.
+
+With several ``--profile`` there are several handhelds, on this port and those after it.
+"""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from pathlib import Path
 
-import uvicorn
-
+from host_tools.state import MOST_DEVICES
+from simulator.desk import Desk, serve
 from simulator.handheld import Handheld, HandheldError
 from simulator.web import SimulatorWeb
 
-HOST = "127.0.0.1"
-
 
 def main() -> int:
-    """Run until a signal asks for an end; 1 if the handheld cannot start."""
+    """Run until a signal asks for an end; 1 if a handheld cannot start."""
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
-    parser.add_argument("--profile", type=Path, required=True, help="directory with the handheld's flash.img")
-    parser.add_argument("--port", type=int, default=8704, help="of the page, on 127.0.0.1")
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        required=True,
+        action="append",
+        help="directory with a handheld's flash.img; may be given several times",
+    )
+    parser.add_argument("--port", type=int, default=8704, help="of the first page, on 127.0.0.1")
     parser.add_argument("--authority", help="URL of the authority with the town's people")
     parser.add_argument("--micropython", help="the interpreter, instead of the installed one")
     parser.add_argument(
@@ -26,26 +34,29 @@ def main() -> int:
     )
     parser.add_argument("--heap", default="200k", help="heap of the interpreter, such as 200k")
     options = parser.parse_args()
-    handheld = Handheld(
-        options.profile, micropython=options.micropython, heap=options.heap, serial=options.serial
-    )
+    if len(options.profile) > MOST_DEVICES:
+        parser.error(f"more than {MOST_DEVICES} handhelds")
+    if len({profile.resolve() for profile in options.profile}) < len(options.profile):
+        parser.error("two handhelds cannot share a profile")
+    handhelds = [
+        Handheld(profile, micropython=options.micropython, heap=options.heap, serial=options.serial)
+        for profile in options.profile
+    ]
     try:
-        handheld.check()
+        for handheld in handhelds:
+            handheld.check()
     except HandheldError as e:
         print(e, file=sys.stderr)
         return 1
-    print(f"handheld: http://{HOST}:{options.port}/", flush=True)
-    uvicorn.run(
-        SimulatorWeb(handheld, options.authority).app,
-        host=HOST,
-        port=options.port,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        ws="websockets-sansio",
-        ws_max_size=4096,
-        timeout_graceful_shutdown=2,
+    desk = Desk(handhelds, options.port)
+    for place in desk.places:
+        print(f"handheld: {place.url}", flush=True)
+    if len(desk.places) > 1:
+        print(f"all of them: {desk.places[0].url}devices", flush=True)
+    asyncio.run(
+        serve(
+            [(SimulatorWeb(place.handheld, options.authority, desk).app, place.port) for place in desk.places]
+        )
     )
     return 0
 

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import struct
+import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -47,6 +48,11 @@ class Session(Protocol):
         """Kill it and start anew."""
 
 
+def chip_id_of(name: str) -> bytes:
+    """The 6 bytes burnt into the chip of a profile: another chip for each name."""
+    return b"\x7c\xdf\xa1" + zlib.crc32(name.encode()).to_bytes(4, "big")[:3]
+
+
 class Board:
     """One board in one profile. `panel_drawn` and `panel_changed` may be set to follow the display."""
 
@@ -58,7 +64,7 @@ class Board:
         self.session: Session | None = None
         self.panel_drawn: Callable[[int, int, int, int], None] | None = None
         self.panel_changed: Callable[[], None] | None = None
-        self.chip_id = b"\x7c\xdf\xa1\x00\x20\x20"
+        self.chip_id = chip_id_of(profile.name)
         self._levels: dict[int, int] = {}
         self._inputs: dict[int, int] = {}
         self._timers: dict[int, Handle] = {}

@@ -30,8 +30,8 @@ class HandheldError(Exception):
 
 
 class Handheld:
-    """One handheld with its profile directory: ``flash.img`` (needed), ``rom.img``, ``nvs.json``,
-    ``rtc.json``, ``scanner.bin``.
+    """One handheld with its profile directory: ``flash.img`` (needed), ``rom.img``, ``journal.img``,
+    ``nvs.json``, ``rtc.json``, ``scanner.bin``.
 
     `state` is "off", "running" or "dead" (the interpreter kept dying).
     """
@@ -70,6 +70,11 @@ class Handheld:
     def rom(self) -> Path:
         """The ROM partition's contents, mounted as /rom; may be missing."""
         return self.profile / "rom.img"
+
+    @property
+    def has_board(self) -> bool:
+        """Whether it was started once."""
+        return self._board is not None
 
     @property
     def board(self) -> Board:

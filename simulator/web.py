@@ -25,6 +25,7 @@ from starlette.websockets import WebSocket
 
 from host_tools.web import create_app, problem, read_body
 from simulator import camera
+from simulator.desk import Desk
 from simulator.handheld import Handheld, HandheldError
 from simulator.viewer import Viewers
 
@@ -90,8 +91,9 @@ class FaultChange(_Strict):
 class SimulatorWeb:
     """The application over a handheld. `authority` is the URL of the town's people, None for none."""
 
-    def __init__(self, handheld: Handheld, authority: str | None = None) -> None:
+    def __init__(self, handheld: Handheld, authority: str | None = None, desk: Desk | None = None) -> None:
         self.handheld = handheld
+        self._desk = desk or Desk([handheld], 0)
         self._authority = authority
         self._client: httpx.AsyncClient | None = None
         self._preview: bytes | None = None
@@ -140,6 +142,8 @@ class SimulatorWeb:
             "uart_lost": board.uart.lost,
             "spi_bytes": board.spi_bytes,
             "town": self._authority is not None,
+            "devices": len(self._desk.places),
+            "number": next((p.number for p in self._desk.places if p.handheld is handheld), 1),
             "serial": handheld.serial.path if handheld.serial else None,
             "console": list(handheld.console)[-CONSOLE_TAIL:],
         }
@@ -177,7 +181,7 @@ class SimulatorWeb:
         app = create_app("Yima handheld", static=PAGE)
         app.router.lifespan_context = self._life
         app.add_middleware(OriginCheck)
-        for add in (self._page_routes, self._camera_routes, self._control_routes):
+        for add in (self._page_routes, self._desk_routes, self._camera_routes, self._control_routes):
             add(app)
 
         @app.exception_handler(HandheldError)
@@ -219,6 +223,25 @@ class SimulatorWeb:
             wanted = frozenset(kinds.split(",")) if kinds else None
             found = await self._events(after, wanted, wait_s)
             return {"events": found, "last_event": handheld.world.last_event}
+
+    def _desk_routes(self, app: FastAPI) -> None:
+        desk = self._desk
+
+        @app.get("/devices", include_in_schema=False)
+        async def all_of_them() -> FileResponse:
+            return FileResponse(PAGE / "devices.html")
+
+        @app.get("/api/devices")
+        async def devices() -> list[dict[str, Any]]:
+            return desk.summary()
+
+        @app.get("/api/devices/{number}/screen.png")
+        async def their_screen(number: int) -> Response:
+            place = desk.place(number)
+            if place is None or not place.handheld.has_board:
+                raise HTTPException(404, "no such handheld on this desk")
+            picture = place.handheld.world.screenshot()
+            return Response(await asyncio.to_thread(_png, picture), media_type="image/png")
 
     async def _events(self, after: int, kinds: frozenset[str] | None, wait_s: float) -> list[dict[str, Any]]:
         """Events after a number, the oldest first; waits for the first one."""

@@ -178,6 +178,9 @@ const link = new Link({
   },
   state: (state) => {
     power = state.state;
+    $("desk").hidden = state.devices < 2;
+    $("desk").textContent = `Handheld ${state.number} of ${state.devices}`;
+    document.title = state.devices < 2 ? "Yima handheld" : `Yima handheld ${state.number}`;
     showLed(state.led);
     playTone(state.tone_hz);
     vibrate(state.vibration);

@@ -140,10 +140,14 @@ def free_port() -> int:
 class Simulator:
     """``python -m simulator`` in a process of its own."""
 
-    def __init__(self, profile: Path, authority: str, port: int | None = None) -> None:
+    def __init__(
+        self, profile: Path, authority: str, port: int | None = None, others: list[Path] | None = None
+    ) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "simulator", "--profile", str(profile), "--port", str(self.port)]
+        for other in others or []:
+            command += ["--profile", str(other)]
         self.process = subprocess.Popen(
             [*command, "--authority", authority], cwd=ROOT, stdout=subprocess.DEVNULL
         )
@@ -154,6 +158,13 @@ class Simulator:
                     break
             assert self.process.poll() is None
             time.sleep(0.05)
+
+    def beside(self, port: int) -> Simulator:
+        """Another handheld of the same process."""
+        other = object.__new__(Simulator)
+        other.port, other.url, other.process = port, f"http://127.0.0.1:{port}", self.process
+        other.http = httpx.Client(base_url=other.url, trust_env=False, timeout=30)
+        return other
 
     def post(self, path: str, expect: int = 200, **options: object) -> dict[str, object]:
         answer = self.http.post(path, **options)  # type: ignore[arg-type]
