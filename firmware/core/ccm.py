@@ -15,7 +15,7 @@ if False:
     class Cipher(Protocol):
         """AES under one key in one mode."""
 
-        def encrypt(self, __data: bytes) -> bytes:
+        def encrypt(self, __data: "bytes | bytearray") -> bytes:
             """Encrypt whole blocks of 16 bytes."""
 
     Aes = Callable[..., Cipher]
@@ -50,21 +50,34 @@ def encrypt(aes: "Aes", key: bytes, nonce: bytes, data: bytes, plaintext: bytes)
         raise CcmError("key or nonce length")
     if len(plaintext) > MAX_PLAINTEXT or len(data) > MAX_DATA:
         raise CcmError("message length")
-    length = len(plaintext).to_bytes(2, "big")
-    first = bytes((_FLAGS | (_DATA_FLAG if data else 0),)) + nonce + length
-    parts = [first]
+    size = len(plaintext)
+    # Built in place, for a list of blocks would be a heap of garbage.
+    held = (len(data) + 2 + 15 & -16) if data else 0
+    text = bytearray(_BLOCK + held + (size + 15 & -16))
+    text[0] = _FLAGS | (_DATA_FLAG if data else 0)
+    text[1:14] = nonce
+    _put(text, 14, size)
     if data:
-        parts += [len(data).to_bytes(2, "big"), data, bytes(-(len(data) + 2) % _BLOCK)]
-    parts += [plaintext, bytes(-len(plaintext) % _BLOCK)]
-    tag = aes(key, _CBC, bytes(_BLOCK)).encrypt(b"".join(parts))[-_BLOCK:][:TAG_BYTES]
-    blocks = (len(plaintext) + _BLOCK - 1) // _BLOCK + 1
-    counter = bytes((_COUNTER_FLAGS,)) + nonce
-    counters = b"".join([counter + number.to_bytes(2, "big") for number in range(blocks)])
-    stream = aes(key, _ECB).encrypt(counters)
+        _put(text, 16, len(data))
+        text[18 : 18 + len(data)] = data
+    text[_BLOCK + held : _BLOCK + held + size] = plaintext
+    tag = aes(key, _CBC, bytes(_BLOCK)).encrypt(text)[-_BLOCK:][:TAG_BYTES]
+    counters = bytearray(_BLOCK + (size + 15 & -16))
+    for at in range(0, len(counters), _BLOCK):
+        counters[at] = _COUNTER_FLAGS
+        counters[at + 1 : at + 14] = nonce
+        _put(counters, at + 14, at // _BLOCK)
+    stream = memoryview(aes(key, _ECB).encrypt(counters))
     return _xor(plaintext, stream[_BLOCK:]) + _xor(tag, stream)
 
 
-def _xor(one: bytes, other: bytes) -> bytes:
+def _put(buffer: bytearray, at: int, number: int) -> None:
+    """Two bytes, big-endian."""
+    buffer[at] = number >> 8
+    buffer[at + 1] = number & 0xFF
+
+
+def _xor(one: bytes, other: memoryview) -> bytes:
     """`one` xor as much of `other`."""
     size = len(one)
     mixed = int.from_bytes(one, "big") ^ int.from_bytes(other[:size], "big")

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 ALG = 1
 KID = 4
 IV = 5
-PARTIAL_IV = 6
 EPHEMERAL_KEY = -1
 RANGE = -65537
 AES_CCM_16_64_128 = 10
@@ -45,6 +44,9 @@ MAX_SEQUENCE = 0xFFFFFFFE
 
 #: The protected header of a record, {ALG: AES_CCM_16_64_128}.
 RECORD_PROTECTED = b"\xa1\x01\x0a"
+#: A record up to its Partial IV, {6: the sequence}; and what it authenticates up to its external data.
+_RECORD_START = b"\x83\x43" + RECORD_PROTECTED + b"\xa1\x06\x44"
+_ENC_STRUCTURE = b"\x83\x68Encrypt0\x43" + RECORD_PROTECTED
 _TRIES = 8  # for random numbers; each fails once in 2**32
 
 
@@ -105,12 +107,12 @@ class Segment:
         self._aes = aes
         self._key = key.key
         self._iv = int.from_bytes(key.iv, "big")
-        self._device = device
+        self._place = b"\x84" + cbor.dumps(device) + cbor.head(0, first)
         self._last = first - 1
         self.kid = key.kid
         self.first = first
         protected = cbor.dumps({ALG: AES_CCM_16_64_128, RANGE: [device, first]})
-        data = enc_structure("Encrypt", protected, b"")
+        data = cbor.dumps(["Encrypt", protected, b""])
         cose_key = {1: 2, -1: 1, -2: key.public[:32], -3: key.public[32:]}
         recipient = [recipient_protected(key.kid), {EPHEMERAL_KEY: cose_key}, b""]
         tag = ccm.encrypt(aes, key.key, key.iv, data, b"")
@@ -124,22 +126,15 @@ class Segment:
         if not self._last < sequence <= MAX_SEQUENCE or not 0 < len(record) <= MAX_RECORD:
             raise SealError("record out of range")
         self._last = sequence
-        data = enc_structure(
-            "Encrypt0", RECORD_PROTECTED, record_data(self._device, self.first, sequence, chain_before)
+        # Put together by hand, for it is done for every person at the door. Enc_structure first.
+        outside = b"".join(
+            (self._place, cbor.head(0, sequence), cbor.head(2, len(chain_before)), chain_before)
         )
+        data = b"".join((_ENC_STRUCTURE, cbor.head(2, len(outside)), outside))
         nonce = (self._iv ^ sequence).to_bytes(ccm.NONCE_BYTES, "big")
         ciphertext = ccm.encrypt(self._aes, self._key, nonce, data, record)
-        return cbor.dumps([RECORD_PROTECTED, {PARTIAL_IV: sequence.to_bytes(4, "big")}, ciphertext])
-
-
-def enc_structure(context: str, protected: bytes, external: bytes) -> bytes:
-    """What is authenticated beside the plaintext: Enc_structure (RFC 9052 section 5.3)."""
-    return cbor.dumps([context, protected, external])
-
-
-def record_data(device: str, first: int, sequence: int, chain_before: bytes) -> bytes:
-    """The external data of a record: where it belongs, and what was before it."""
-    return cbor.dumps([device, first, sequence, chain_before])
+        partial = sequence.to_bytes(4, "big")
+        return b"".join((_RECORD_START, partial, cbor.head(2, len(ciphertext)), ciphertext))
 
 
 def _below_n(random: "Callable[[int], bytes]") -> int:
