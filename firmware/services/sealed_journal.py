@@ -286,8 +286,8 @@ class Journal:
         """The oldest records that wait: first sequence, chain value before it, records with their heads.
 
         A segment's head stands before its first record in the list. At most `max_records` records, and
-        `max_bytes` (at least 768) of both. With nothing to send the list is empty and the sequence is the
-        next to come. Raises JournalError where the flash does not read.
+        `max_bytes` of both, but always one record. With nothing to send the list is empty and the sequence
+        is the next to come. Raises JournalError where the flash does not read.
         """
         items: list[bytes] = []
         head = b""
@@ -298,7 +298,7 @@ class Journal:
         def take(place: Place, sealed: memoryview) -> bool:
             nonlocal head, left, room, stopped
             size = len(sealed) + (len(place.head) if place.head != head else 0)
-            stopped = not left or size > room
+            stopped = not left or (size > room and len(items) > 0)
             if not stopped:
                 if place.head != head:
                     head = place.head

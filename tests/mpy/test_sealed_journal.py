@@ -45,6 +45,7 @@ def test_batch_limits():
     j = journal(flash)
     add(j, 100, 100)
     server = Server()
+    assert len(j.batch(5, 10)[2]) == 2, "a head and a record, however little is asked for"
     items = j.batch(5, 10_000)[2]
     assert len(items) == 6 and is_head(items[0])
     size = len(items[1])
