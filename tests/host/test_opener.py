@@ -44,13 +44,17 @@ def raw(private: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def sealed_by(
-    interpreter: str, engine: str, folder: Path, cases: list[tuple[int, str, int, list[bytes]]]
+    interpreter: str,
+    engine: str,
+    folder: Path,
+    cases: list[tuple[int, str, int, list[bytes]]],
+    kid: bytes = KID,
 ) -> list[Sealed]:
     lines, made = [], []
     for number, (secret, device, first, records) in enumerate(cases):
         private = ec.derive_private_key(secret, ec.SECP256R1())
         seed = b"seed %d" % number
-        row = raw(private).hex(), KID.hex(), device.encode().hex(), str(first), seed.hex()
+        row = raw(private).hex(), kid.hex(), device.encode().hex(), str(first), seed.hex()
         lines.append(" ".join(row) + " " + ",".join(record.hex() for record in records))
         made.append((private, device, first, seed))
     answers = run(interpreter, "seal_batch.py", lines, folder, engine, heap="4M")
