@@ -30,14 +30,14 @@ class Ledger:
         self._scene_id = ""
         self._named = False
         self.presence = presence
-        #: Codes that opened lately, here and, as the server tells, elsewhere: firmware/services/replay.py.
+        #: Codes that opened here lately: firmware/services/replay.py.
         self._opened_here = b""
-        self.opened_elsewhere = b""
         #: Whether the last record could be written; a full journal is another matter.
         self.ok = True
 
     def start(self) -> None:
         """After the journal was opened: the time of the last record has passed, whatever the clock says."""
+        self._vault.clock.raise_floor(getattr(self._vault.journal, "floor_unix", 0))
         try:
             self._tail(self._see)
             if self._last:
@@ -134,7 +134,7 @@ class Ledger:
         """OK, REPLAYED, or REPLAYED_ELSEWHERE where this code opened less than `pass_back_s` ago."""
         if opened_lately(self._opened_here, cti, now_unix, pass_back_s):
             return reasons.REPLAYED
-        if opened_lately(self.opened_elsewhere, cti, now_unix, pass_back_s):
+        if opened_lately(self._vault.seen_elsewhere, cti, now_unix, pass_back_s):
             return reasons.REPLAYED_ELSEWHERE
         return reasons.OK
 

@@ -62,6 +62,8 @@ class Vault:
         self.journal = journal
         self.trust = trust
         self.clock = clock
+        #: Codes that opened on other handhelds lately, as the server told last: firmware/services/replay.py.
+        self.seen_elsewhere = b""
 
 
 class Sync:
@@ -175,6 +177,7 @@ class Sync:
         if reply.acknowledged >= vault.journal.next_seq:
             raise SyncError("server acknowledges records that were never written")
         vault.journal.acknowledge(reply.acknowledged)
+        vault.seen_elsewhere = reply.seen
         if reply.trust:
             try:
                 await exhaust(vault.trust.install_steps(reply.trust, vault.clock.now_unix()))
