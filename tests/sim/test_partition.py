@@ -105,6 +105,70 @@ print("ALIVE")
     assert image.read_bytes()[4096:].rstrip(b"\xff") == b"abcdefgh" * 4 + b"abcd"
 
 
+JOURNAL_MAIN = """
+import cryptolib, esp32, os
+from firmware.core import cbor
+from firmware.core.seal import Segment, SegmentKey
+from firmware.services.sealed_journal import Journal
+class Keys:
+    kid = b"sealkey1"
+    ready = True
+    def prepare_steps(self):
+        yield None
+    def begin(self, device, first):
+        key = SegmentKey(os.urandom(16), os.urandom(64), os.urandom(13), self.kid)
+        return Segment(cryptolib.aes, key, device, first)
+partition = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")[0]
+journal = Journal(partition, Keys(), lambda: "device-1", lambda: 0)
+journal.open()
+print("HELD", journal.acked, journal.next_seq - 1)
+while True:
+    first = journal.next_seq
+    journal.append_all([cbor.dumps({1: first + n, 2: "x" * 300}) for n in range(1 + first % 3)])
+    print("PROMISED", journal.acked, journal.next_seq - 1)
+    if first % 7 == 0:
+        journal.acknowledge(first)
+    for _ in journal.tend_steps():
+        pass
+"""
+MODULES = (
+    *(f"core/{name}" for name in ("cbor", "ccm", "errors", "hkdf", "hmac256", "p256", "record")),
+    *(f"core/{name}" for name in ("ring_format", "seal", "segment", "shape")),
+    *(f"services/{name}" for name in ("journal", "ring", "sealed_journal", "shelf")),
+)
+
+
+def test_the_sealed_journal_on_the_board(tmp_path: Path) -> None:
+    """Power cuts in the middle of an erase or program: what was promised is there at the next start."""
+    blank(tmp_path, 6)
+    files = {f"/firmware/{m}.py": (ROOT / "firmware" / f"{m}.py").read_text("utf-8") for m in MODULES}
+    make_image(tmp_path, {"/main.py": JOURNAL_MAIN, **files}, 160)
+
+    async def run() -> None:
+        handheld = Handheld(tmp_path, heap="2M")
+        promised = (0, 0)
+        try:
+            for cut in (1, 2, 3, 7, 20, 21, 22, 23, 24, 50):
+                mark = handheld.world.last_event
+                handheld.cut_power_at(cut)
+                await handheld.start()
+                held = await handheld.world.wait_for(
+                    "console", after=mark, where=lambda e: e.data["line"].startswith("HELD")
+                )
+                acked, last = map(int, held.data["line"].split()[1:])
+                assert acked >= promised[0] and last >= promised[1]
+                # the party that was under way may be there, nothing else
+                assert last <= promised[1] + 3
+                await handheld.world.wait_for("power", after=mark, where=lambda e: e.data["state"] == "cut")
+                lines = [line for line in handheld.console if line.startswith(("HELD", "PROMISED"))]
+                promised = tuple(map(int, lines[-1].split()[1:]))
+        finally:
+            await handheld.stop()
+        assert promised[1] > 60
+
+    asyncio.run(run())
+
+
 def test_installing_makes_it_and_keeps_it(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     (tree / "flash").mkdir(parents=True)
