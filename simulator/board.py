@@ -28,6 +28,7 @@ from simulator.ports import BusError, I2CBus, UartPort
 from simulator.radio import Radio
 from simulator.relay import Relay
 from simulator.timebase import Handle
+from simulator.trace import Trace
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -73,6 +74,7 @@ class Board:
         self._cut_at = 0
         self.clock_difference_s = 0
         self.spi_bytes = 0
+        self.trace = Trace()
         self._spi_ready = False
         self._plugged = {"gm65": True, "mlx90614": True, "ds3231": True}
 
@@ -111,7 +113,7 @@ class Board:
             p.SPI_INIT: self._spi_init,
             p.SPI_WRITE: self._spi_write,
             p.UART_INIT: self._uart_init,
-            p.UART_TX: lambda unit, aux, data: self.uart.send(data) if unit == wiring.UART_ID else None,
+            p.UART_TX: self._uart_tx,
             p.UART_TAKEN: lambda unit, aux, data: self.uart.taken(aux) if unit == wiring.UART_ID else None,
             p.UART_STOP: lambda unit, aux, data: self.uart.stop() if unit == wiring.UART_ID else None,
             p.UART_FLUSH: self._uart_flush,
@@ -206,6 +208,7 @@ class Board:
 
     def _spi_write(self, bus: int, aux: int, data: bytes) -> None:
         self.spi_bytes += len(data)
+        self.trace.add("spi", "out", data, "data" if self._levels.get(wiring.PANEL_DC) else "command")
         if self._spi_ready and bus == wiring.SPI_ID:
             self.panel.receive(data)
 
@@ -228,9 +231,19 @@ class Board:
             self.uart.start(baud, (tx, rx) == (wiring.UART_TX, wiring.UART_RX), size)
             session = self.session
             if session:
-                self.uart.deliver = lambda received: session.serial(unit, received)
+
+                def deliver(received: bytes) -> None:
+                    self.trace.add("uart", "in", received)
+                    session.serial(unit, received)
+
+                self.uart.deliver = deliver
                 self.uart.idle = lambda: session.event(p.EV_UART_IDLE, unit, 0)
         return b""
+
+    def _uart_tx(self, unit: int, aux: int, data: bytes) -> None:
+        self.trace.add("uart", "out", data)
+        if unit == wiring.UART_ID:
+            self.uart.send(data)
 
     async def _flushed(self) -> bytes:
         while not self.uart.flushed:
@@ -260,10 +273,24 @@ class Board:
         return b""
 
     def _i2c_write(self, bus: int, aux: int, data: bytes) -> bytes:
-        return self.i2c.write(aux & 0xFF, bool(aux & 0x100), data)
+        to = f"{aux & 0xFF:02x}"
+        try:
+            answer = self.i2c.write(aux & 0xFF, bool(aux & 0x100), data)
+        except BusError as e:
+            self.trace.add("i2c", "out", data, to, errno.errorcode.get(e.number, str(e.number)))
+            raise
+        self.trace.add("i2c", "out", data, to)
+        return answer
 
     def _i2c_read(self, bus: int, aux: int, data: bytes) -> bytes:
-        return self.i2c.read(aux & 0xFF, bool(aux & 0x100), struct.unpack("<H", data)[0])
+        to = f"{aux & 0xFF:02x}"
+        try:
+            answer = self.i2c.read(aux & 0xFF, bool(aux & 0x100), struct.unpack("<H", data)[0])
+        except BusError as e:
+            self.trace.add("i2c", "in", b"", to, errno.errorcode.get(e.number, str(e.number)))
+            raise
+        self.trace.add("i2c", "in", answer, to)
+        return answer
 
     def _adc(self, pin: int, aux: int, data: bytes) -> bytes:
         return struct.pack("<I", self.battery.microvolts() if pin == wiring.BATTERY else 0)
@@ -388,5 +415,6 @@ class Board:
 
     def save_clock(self) -> None:
         """Keep the battery-backed clock's state in the profile."""
-        state = {"offset_s": self.clock.offset_s, "stopped": self.clock.stopped}
+        clock = self.clock
+        state = {"offset_s": clock.offset_s, "stopped": clock.stopped, "drift_ppm": clock.drift_ppm}
         self._rtc_file.write_text(json.dumps(state), "utf-8")

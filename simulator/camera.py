@@ -21,22 +21,31 @@ class PictureError(ValueError):
 
 def decode(data: bytes) -> list[bytes]:
     """The payload of each QR code found. Raises PictureError."""
+    return read(opened(data).convert("L"))
+
+
+def opened(data: bytes) -> Image.Image:
+    """A picture from outside, on white where it lets light through. Raises PictureError."""
     if len(data) > MAX_BYTES:
         raise PictureError("the picture is larger than 8 MB")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            opened = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP", "GIF", "BMP"))
-            if opened.width * opened.height > MAX_PIXELS:
+            raw = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP", "GIF", "BMP"))
+            if raw.width * raw.height > MAX_PIXELS:
                 raise PictureError("the picture has too many pixels")
-            opened.load()
+            raw.load()
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombWarning) as e:
         raise e if isinstance(e, PictureError) else PictureError("this is not a PNG or JPEG picture") from e
-    picture: Image.Image = opened
+    picture: Image.Image = raw
     if picture.mode in ("RGBA", "LA", "P", "PA"):
         layer = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-    grey = picture.convert("L")
+    return picture
+
+
+def read(grey: Image.Image) -> list[bytes]:
+    """The payload of each QR code in a grey picture."""
     grey.thumbnail((_LARGE, _LARGE))
     found = zxingcpp.read_barcodes(grey, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
     return [bytes(code.bytes) for code in found if code.valid]

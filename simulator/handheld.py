@@ -56,8 +56,11 @@ class Handheld:
         self._pending: set[asyncio.Future[None]] = set()
         self._cause = p.PWRON_RESET
         self._cut_at = 0
+        self.cut_loop = 0
+        """Power cuts of the loop so far plus one, 0 while there is no loop; see `cut_in_a_loop`."""
         self._deaths: deque[float] = deque(maxlen=CRASHES)
         self._begun: asyncio.Future[bool] | None = None
+        self._heap: asyncio.Future[tuple[int, int]] | None = None
         self._switch = asyncio.Lock()
         """One hand on the power switch at a time."""
 
@@ -165,6 +168,26 @@ class Handheld:
         else:
             self._cut_at = flash_operations
 
+    def cut_in_a_loop(self, on: bool) -> None:
+        """Cut the power in the middle of the first flash write, switch on, cut at the second write of that
+        run, and so on: each start gets one write further. `off` leaves the handheld running.
+        """
+        self.cut_loop = int(on)
+        self.cut_power_at(self.cut_loop)
+        self.world.note("fault", {"cut_loop": self.cut_loop})
+
+    async def heap_now(self, limit_s: float = 1.0) -> tuple[int, int] | None:
+        """Heap bytes in use and free, garbage included; None if the firmware does not look up in time."""
+        if not self._run:
+            return None
+        if self._heap is None or self._heap.done():
+            self._heap = asyncio.get_running_loop().create_future()
+            self._run.bridge.event(p.EV_HEAP, 0, 0)
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._heap), limit_s)
+        except asyncio.TimeoutError:
+            return None
+
     # The interpreter
 
     async def _spawn(self, cause: int) -> None:
@@ -245,8 +268,13 @@ class Handheld:
             if cause:
                 await self._end()
                 await self._again(cause)
-            else:
-                await self._cut()
+                return
+            await self._cut()
+            if self.cut_loop:
+                self.cut_loop += 1
+                self._cut_at = self.cut_loop
+                self.world.note("fault", {"cut_loop": self.cut_loop})
+                await self._start()
 
     def _soon(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -283,6 +311,11 @@ class Handheld:
                 self.serial.begun(run)
             if self._begun and not self._begun.done():
                 self._begun.set_result(True)
+            return None
+        if operation == p.HEAP:
+            if self._heap and not self._heap.done():
+                used, free = struct.unpack("<II", data)
+                self._heap.set_result((used, free))
             return None
         if operation == p.INTERRUPTED and self.serial:
             self.serial.heard()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from simulator.devices.smbus import I2CChip
 from simulator.devices.wire import Wire, resample
+from simulator.noise import Noise
 from simulator.timebase import Timebase
 
 
@@ -37,6 +38,8 @@ class UartPort:
         self.connected = False
         self._limit = 0
         self._waiting = 0
+        self.noise = Noise()
+        """On the line towards this port."""
         self.lost = 0
         """Bytes that found the receive buffer full, since the start."""
 
@@ -74,7 +77,7 @@ class UartPort:
     def _received(self, data: bytes, baud: int) -> None:
         if not self.connected or not self.deliver:
             return
-        data = resample(data, baud, self.baud)
+        data = self.noise.through(resample(data, baud, self.baud))
         room = self._limit - self._waiting
         if len(data) > room:
             self.lost += len(data) - room
@@ -94,6 +97,8 @@ class I2CBus:
         self.chips: dict[int, I2CChip] = {}
         self.wired = False
         self.frequency = 0
+        self.noise = Noise()
+        """A struck byte is not acknowledged, or read with a wrong bit."""
         self.stuck = False
         """SDA held low by a chip: every transfer times out."""
 
@@ -107,7 +112,10 @@ class I2CBus:
 
     def write(self, address: int, stop: bool, data: bytes) -> bytes:
         """Number of acknowledged bytes as ``<H``. Raises BusError."""
-        acknowledged = self._chip(address).write(data, stop, self.frequency)
+        chip = self._chip(address)
+        if self.noise.strikes(len(data) + 1):
+            raise BusError(errno.ENODEV)
+        acknowledged = chip.write(data, stop, self.frequency)
         if acknowledged is None:
             raise BusError(errno.ENODEV)
         if acknowledged < len(data):
@@ -119,4 +127,4 @@ class I2CBus:
         data = self._chip(address).read(count, stop, self.frequency)
         if data is None:
             raise BusError(errno.ENODEV)
-        return data
+        return self.noise.through(data)

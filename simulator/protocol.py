@@ -37,6 +37,7 @@ RTC_SET = 0x0A  # data <q: seconds the interpreter's clock differs from this com
 BOOTED = 0x0B  # data <IIIII: heap bytes of the shims, bytes in use, bytes free, flash erases, flash writes
 UART_STOP = 0x0C  # unit UART
 INTERRUPTED = 0x0E  # KeyboardInterrupt is raised now
+HEAP = 0x0F  # data <II heap bytes in use, bytes free
 
 # Answered.
 PIN_IN = 0x81  # unit pin, aux 1 pull-down, 2 pull-up; answer: level
@@ -64,6 +65,7 @@ EV_LEVEL = 1  # unit pin, value level
 EV_TIMER = 2  # unit timer, value generation
 EV_CUT = 3  # value: cut the power at the Nth flash operation from now
 EV_UART_IDLE = 4  # unit UART: a burst of received bytes has ended
+EV_HEAP = 6  # report the heap
 EV_INTERRUPT = 5  # value 1: raise KeyboardInterrupt; 0: never mind, if it was not raised yet
 
 SERIAL_PROMPT, SKIP_MAIN = 1, 2

@@ -24,6 +24,23 @@ class Relay:
         self._servers: set[asyncio.Server] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._refused: socket.socket | None = None
+        self._served = True
+
+    @property
+    def served(self) -> bool:
+        """Whether the servers behind the network are up."""
+        return self._served
+
+    @served.setter
+    def served(self, up: bool) -> None:
+        """Going down resets what is open; from then on connections are refused."""
+        self._served = up
+        if not up:
+            for server in self._servers:
+                server.close()
+            self._servers.clear()
+            for task in self._tasks:
+                task.cancel()
 
     def link(self, up: bool) -> None:
         """The radio's link came or went."""
@@ -46,6 +63,8 @@ class Relay:
 
     async def port(self, host: str, port: int) -> int:
         """A local port that leads there. The target is called first: if it refuses, so does the port."""
+        if not self._served:
+            return self._closed_port()
         try:
             upstream = await asyncio.wait_for(asyncio.open_connection(host, port), CONNECT_S)
         except (OSError, asyncio.TimeoutError):
@@ -98,6 +117,9 @@ class Relay:
             await asyncio.gather(self._pump(reader, there[1]), self._pump(there[0], writer))
         except OSError:
             self._reset(writer)
+        except asyncio.CancelledError:
+            self._reset(writer)
+            raise
         finally:
             there[1].close()
             writer.close()

@@ -46,6 +46,9 @@ SHOWN = frozenset(
         "fault",
         "world",
         "uart_overflow",
+        "server",
+        "clock",
+        "recording",
     )
 )
 

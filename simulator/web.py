@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,15 +17,17 @@ import httpx
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from host_tools.web import create_app, problem, read_body
-from simulator import camera
+from simulator import camera, web_inspect
+from simulator.changes import FAULT_FIELDS, FaultChange, PhoneView, WorldChange
 from simulator.desk import Desk
 from simulator.handheld import Handheld, HandheldError
+from simulator.optics import photograph, png, sweep
+from simulator.recorder import Recorder
 from simulator.viewer import Viewers
 
 PAGE = Path(__file__).resolve().parent / "page"
@@ -61,33 +62,6 @@ class OriginCheck:
         await self._app(scope, receive, send)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class WorldChange(_Strict):
-    """What may be changed around the handheld. Temperatures in 0.01 degrees Celsius; skin null: nobody
-    there."""
-
-    skin_centi_c: Annotated[StrictInt, Field(ge=-4000, le=30000)] | None = None
-    ambient_centi_c: Annotated[StrictInt, Field(ge=-4000, le=8500)] | None = None
-    battery_mv: Annotated[StrictInt, Field(ge=0, le=4500)] | None = None
-    wifi: StrictBool | None = None
-
-
-class FaultChange(_Strict):
-    """Faults; each field acts on its own."""
-
-    unplug: Literal["gm65", "mlx90614", "ds3231"] | None = None
-    plug: Literal["gm65", "mlx90614", "ds3231"] | None = None
-    chip: Literal["mlx90614", "ds3231", "bus"] | None = None
-    fault: Literal["nak", "bad_pec", "flag", "ffff", "stuck"] | None = None
-    noise_bytes: Annotated[StrictInt, Field(ge=1, le=65536)] | None = None
-    cut_power_at: Annotated[StrictInt, Field(ge=0, le=65535)] | None = None
-    clock_stopped: StrictBool | None = None
-    clock_shift_s: Annotated[StrictInt, Field(ge=-(10**9), le=10**9)] | None = None
-
-
 class SimulatorWeb:
     """The application over a handheld. `authority` is the URL of the town's people, None for none."""
 
@@ -97,6 +71,8 @@ class SimulatorWeb:
         self._authority = authority
         self._client: httpx.AsyncClient | None = None
         self._preview: bytes | None = None
+        self._phone: bytes | None = None
+        self.recorder = Recorder(handheld.world)
         self._viewers = Viewers(handheld, self.state)
         self.app = self._make_app()
 
@@ -136,7 +112,12 @@ class SimulatorWeb:
             },
             "clock_unix": int(board.clock.unix()),
             "clock_stopped": board.clock.stopped,
+            "clock_offset_s": round(board.clock.offset_s),
+            "clock_drift_ppm": board.clock.drift_ppm,
+            "noise": {"uart": board.uart.noise.per_mille, "i2c": board.i2c.noise.per_mille},
+            "cut_loop": handheld.cut_loop,
             "link": board.radio.up,
+            "recording": self.recorder.on,
             "in_view": board.scanner.viewing,
             "picture": world.last_picture,
             "uart_lost": board.uart.lost,
@@ -155,11 +136,13 @@ class SimulatorWeb:
             "ambient_centi_c": world.ambient_centi_c,
             "battery_mv": world.battery_mv,
             "wifi": world.wifi,
+            "server": world.server,
         }
 
     async def _picture(self, picture: bytes) -> dict[str, Any]:
         """Hold a picture up and keep a small copy for the page. Raises HTTPException."""
         try:
+            self._phone = picture
             found = await self.handheld.world.show_picture(picture)
             self._preview = await asyncio.to_thread(_small, picture)
         except camera.PictureError as e:
@@ -181,7 +164,14 @@ class SimulatorWeb:
         app = create_app("Yima handheld", static=PAGE)
         app.router.lifespan_context = self._life
         app.add_middleware(OriginCheck)
-        for add in (self._page_routes, self._desk_routes, self._camera_routes, self._control_routes):
+        web_inspect.add_routes(app, self.handheld, self.recorder)
+        for add in (
+            self._phone_routes,
+            self._page_routes,
+            self._desk_routes,
+            self._camera_routes,
+            self._control_routes,
+        ):
             add(app)
 
         @app.exception_handler(HandheldError)
@@ -279,6 +269,7 @@ class SimulatorWeb:
             payload = await read_body(request, MAX_TEXT)
             if not payload:
                 raise HTTPException(422, "no bytes to show")
+            self.recorder.shown(payload)
             world.show_text(payload)
             return {"found": 1, "bytes": len(payload)}
 
@@ -294,7 +285,33 @@ class SimulatorWeb:
                 raise HTTPException(404, "nobody of this name lives in the town")
             params = {"medium": medium} if medium else {}
             answer = await self._ask_authority(f"/api/people/{person_id}/code.png", **params)
+            self.recorder.person(person_id, medium or "live")
             return await self._picture(answer.content)
+
+    def _phone_routes(self, app: FastAPI) -> None:
+        """The picture that was held up last, on a phone before the camera."""
+
+        def held() -> bytes:
+            if self._phone is None:
+                raise HTTPException(409, "hold a picture up first: the phone shows the last one")
+            return self._phone
+
+        @app.post("/api/camera/phone")
+        async def phone(view: PhoneView) -> dict[str, Any]:
+            frame = await asyncio.to_thread(photograph, held(), view.view())
+            shown = await asyncio.to_thread(png, frame)
+            found = await self.handheld.world.show_picture(shown)
+            self._preview = shown
+            return dict(found)
+
+        @app.post("/api/camera/sweep")
+        async def all_views() -> dict[str, Any]:
+            tried = await asyncio.to_thread(sweep, held())
+            return {
+                "tried": len(tried),
+                "read": sum(ok for _, ok in tried),
+                "views": [{**view._asdict(), "read": ok} for view, ok in tried],
+            }
 
     def _control_routes(self, app: FastAPI) -> None:
         handheld, world = self.handheld, self.handheld.world
@@ -308,41 +325,17 @@ class SimulatorWeb:
 
         @app.post("/api/world")
         async def change(change: WorldChange) -> dict[str, Any]:
-            given = change.model_fields_set
-            if "skin_centi_c" in given:
-                world.skin_centi_c = change.skin_centi_c
-            if change.ambient_centi_c is not None:
-                world.ambient_centi_c = change.ambient_centi_c
-            if change.battery_mv is not None:
-                world.battery_mv = change.battery_mv
-            if change.wifi is not None:
-                world.wifi = change.wifi
+            change.apply(world)
             world.note("world", self._world())
             return self._world()
 
         @app.post("/api/faults")
         async def faults(change: FaultChange) -> dict[str, Any]:
-            board = handheld.board
             try:
-                if change.unplug:
-                    world.unplug(change.unplug)
-                if change.plug:
-                    world.plug(change.plug)
-                if change.chip:
-                    world.i2c_fault(change.chip, change.fault)
+                change.apply(handheld)
             except ValueError as e:
                 raise HTTPException(422, str(e)) from e
-            if change.noise_bytes:
-                world.uart_noise(os.urandom(change.noise_bytes))
-            if change.cut_power_at is not None:
-                handheld.cut_power_at(change.cut_power_at)
-            if change.clock_stopped is not None:
-                board.clock.stopped = change.clock_stopped
-                board.save_clock()
-            if change.clock_shift_s is not None:
-                board.clock.offset_s += change.clock_shift_s
-                board.save_clock()
-            return {key: self.state()[key] for key in ("plugged", "faults", "clock_unix", "clock_stopped")}
+            return {key: self.state()[key] for key in FAULT_FIELDS}
 
         actions: dict[str, Callable[[], Awaitable[None]]] = {
             "cycle": handheld.power_cycle,

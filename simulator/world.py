@@ -119,6 +119,16 @@ class World:
         self.board.radio.air = there
         self.note("wifi", {"air": there})
 
+    @property
+    def server(self) -> bool:
+        """Whether the servers behind the network answer."""
+        return self.board.relay.served
+
+    @server.setter
+    def server(self, up: bool) -> None:
+        self.board.relay.served = up
+        self.note("server", {"up": up})
+
     # Camera
 
     async def show_picture(self, picture: bytes) -> dict[str, int]:
@@ -170,6 +180,14 @@ class World:
     def uart_noise(self, data: bytes) -> None:
         """Bytes on the scanner's line that the scanner did not send."""
         self.board.uart.line.send(data, self.board.uart.baud or 9600)
+
+    def noise(self, line: str, per_mille: int) -> None:
+        """Disturb so many of 1,000 bytes on "uart" or "i2c"; 0 ends it. Raises ValueError."""
+        lines = {"uart": self.board.uart.noise, "i2c": self.board.i2c.noise}
+        if line not in lines:
+            raise ValueError(f"no line {line!r}")
+        lines[line].per_mille = per_mille
+        self.note("fault", {"line": line, "noise_per_mille": per_mille})
 
     # What a person sees
 

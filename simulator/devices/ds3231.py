@@ -33,10 +33,13 @@ class DS3231:
         *,
         offset_s: float = 0.0,
         stopped: bool = False,
+        drift_ppm: float = 0.0,
         now: Callable[[], float] = wall.time,
         on_change: Callable[[], None] | None = None,
     ) -> None:
-        self.offset_s = offset_s
+        self._offset_s = offset_s
+        self._since = now()
+        self._drift_ppm = drift_ppm
         self.stopped = stopped
         """The oscillator-stop flag: the time is not to be trusted."""
         self.fault: str | None = None
@@ -47,6 +50,25 @@ class DS3231:
         self._control = 0x1C
         self._alarms = bytearray(7)
         self._hours_12 = False
+
+    @property
+    def offset_s(self) -> float:
+        """How far it is ahead of the computer's clock now."""
+        return self._offset_s + (self._now() - self._since) * self._drift_ppm / 1e6
+
+    @offset_s.setter
+    def offset_s(self, value: float) -> None:
+        self._offset_s, self._since = value, self._now()
+
+    @property
+    def drift_ppm(self) -> float:
+        """How much too fast its crystal runs; a sound part keeps within 2."""
+        return self._drift_ppm
+
+    @drift_ppm.setter
+    def drift_ppm(self, value: float) -> None:
+        self.offset_s = self.offset_s
+        self._drift_ppm = value
 
     def unix(self) -> float:
         """The time it shows."""

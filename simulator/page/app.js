@@ -4,6 +4,9 @@ import { Camera } from "./camera.js";
 import { Link, ask } from "./link.js";
 import { Screen } from "./screen.js";
 import { Buzzer } from "./sound.js";
+import { Inside } from "./inside.js";
+import { Models } from "./models.js";
+import { Phone } from "./phone.js";
 
 const CONSOLE_LINES = 400;
 const RESET_CAUSES = { 1: "power-on", 2: "reset", 3: "watchdog", 4: "deep sleep", 5: "soft reset" };
@@ -13,6 +16,9 @@ const $ = (id) => document.getElementById(id);
 const screen = new Screen($("screen"));
 const buzzer = new Buzzer();
 const camera = new Camera();
+const inside = new Inside(complain);
+const models = new Models((json) => fault(json));
+new Phone((answer) => camera.found(answer));
 let connected = false;
 let power = "off";
 
@@ -78,6 +84,7 @@ function showWorld(world) {
     showValue(id);
   }
   $("wifi").checked = world.wifi;
+  $("server").checked = world.server;
 }
 
 function complain(error) {
@@ -119,10 +126,13 @@ $("nobody").addEventListener("change", () => {
   changeWorld({ skin_centi_c: $("nobody").checked ? null : Number($("skin").value) });
 });
 $("wifi").addEventListener("change", () => changeWorld({ wifi: $("wifi").checked }));
+$("server").addEventListener("change", () => changeWorld({ server: $("server").checked }));
 
 const fault = (json) => ask("/api/faults", { json }).then(showFaults).catch(complain);
 
-function showFaults({ plugged, faults, clock_stopped: stopped }) {
+function showFaults(state) {
+  const { plugged, faults, clock_stopped: stopped } = state;
+  models.show(state);
   for (const box of document.querySelectorAll("[data-chip]")) box.checked = plugged[box.dataset.chip];
   for (const select of document.querySelectorAll("[data-fault]")) select.value = faults[select.dataset.fault] ?? "";
   $("stopped").checked = stopped;
@@ -151,6 +161,8 @@ const events = {
   scanner_beep: () => buzzer.beep(),
   key: ({ key, closed }) => document.querySelector(`[data-key="${key}"]`).classList.toggle("down", closed),
   world: showWorld,
+  recording: ({ on }) => inside.recording(on),
+  fault: ({ cut_loop: count }) => count !== undefined && models.cuts(count),
   link: ({ up }) => ($("link").textContent = up ? "connected" : ""),
   console: ({ line }) => log(line),
   boot: ({ cause }) => {
@@ -188,6 +200,8 @@ const link = new Link({
     events.link({ up: state.link });
     showWorld(state.world);
     showFaults(state);
+    inside.recording(state.recording);
+    $("serial").textContent = state.serial ? `Serial port: ${state.serial}` : "";
     $("console").replaceChildren();
     log(...state.console);
     $("console").scrollTop = $("console").scrollHeight;

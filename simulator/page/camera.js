@@ -21,7 +21,7 @@ export class Camera {
     $("textform").addEventListener("submit", (event) => {
       event.preventDefault();
       const text = $("text").value;
-      if (text) this.#found(ask("/api/camera/text", { body: text }), "text");
+      if (text) this.found(ask("/api/camera/text", { body: text }), "text");
     });
     $("webcam").addEventListener("click", () => this.#toggleWebcam());
     $("refresh").addEventListener("click", () => this.loadTown());
@@ -48,11 +48,11 @@ export class Camera {
   }
 
   #show(picture) {
-    return this.#found(ask("/api/camera/picture", { body: picture }), "picture");
+    return this.found(ask("/api/camera/picture", { body: picture }), "picture");
   }
 
   // What the decoder in the module made of it; true if it found a code.
-  async #found(answer, kind) {
+  async found(answer, kind) {
     try {
       const { found, bytes } = await answer;
       const codes = found === 1 ? "1 code" : `${found} codes`;
@@ -107,7 +107,7 @@ export class Camera {
       button.dataset.person = person.id;
       button.dataset.medium = medium;
       const path = `/api/camera/person/${encodeURIComponent(person.id)}?medium=${medium}`;
-      button.addEventListener("click", () => this.#found(ask(path, { method: "POST" }), "picture"));
+      button.addEventListener("click", () => this.found(ask(path, { method: "POST" }), "picture"));
       media.append(button);
     }
     item.append(who, media);

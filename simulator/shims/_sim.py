@@ -149,6 +149,10 @@ def dispatch() -> None:
                     target, argument = entry
             elif kind == 5:
                 stop = value
+            elif kind == 6:
+                import gc
+
+                post(0x0F, 0, 0, struct.pack("<II", gc.mem_alloc(), gc.mem_free()))
             if target and calls < _MAX_CALLS:
                 calls += 1
                 try:

@@ -273,7 +273,13 @@ def test_people_of_the_town(simulator: Simulator) -> None:
 
 def test_world_changes_are_checked(simulator: Simulator) -> None:
     changed = simulator.post("/api/world", json={"skin_centi_c": None, "wifi": False, "battery_mv": 3600})
-    assert changed == {"skin_centi_c": None, "ambient_centi_c": 2400, "battery_mv": 3600, "wifi": False}
+    assert changed == {
+        "skin_centi_c": None,
+        "ambient_centi_c": 2400,
+        "battery_mv": 3600,
+        "wifi": False,
+        "server": True,
+    }
     changed = simulator.post("/api/world", json={"skin_centi_c": 3500, "wifi": True})
     assert changed["skin_centi_c"] == 3500 and changed["battery_mv"] == 3600
     for wrong in ({"skin_centi_c": "hot"}, {"wifi": 1}, {"colour": 3}, {"battery_mv": 99999}):
