@@ -6,10 +6,13 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+
+from host_tools.bench.postgres import WHAT, Postgres, find_postgresql
+from host_tools.server.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTDATA = Path(os.environ.get("YIMA_TESTDATA", ROOT.parent / "shared" / "testdata"))
@@ -90,6 +93,34 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     if module_path.parent.name == "mpy":
         return MpyFile.from_parent(parent, path=module_path)
     return None
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of this test process alone; each test asks it for a database of its own."""
+    programs = find_postgresql()
+    need(programs is not None, 1, WHAT)
+    assert programs is not None
+    server = Postgres(programs, "fsync = off\n")
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def fleet_template(postgres: Postgres) -> str:
+    """A database with the fleet server's tables."""
+    address = postgres.create()
+    Store(address).close()
+    return address
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where a fleet server keeps its records: a test that asks for this runs with each kind of database."""
+    if request.param == "sqlite":
+        return tmp_path / "fleet.db"
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return postgres.create(request.getfixturevalue("fleet_template"))
 
 
 @pytest.fixture(scope="session")

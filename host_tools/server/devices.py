@@ -10,13 +10,10 @@ from collections.abc import Callable, Iterable
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
-from sqlalchemy import select
 
 from firmware.core import message
-from host_tools.server.ingest import Outcome, ingest
-from host_tools.server.packs import Packs, manifest_for
-from host_tools.server.schema import Device, Trust
-from host_tools.server.seen import seen_elsewhere
+from host_tools.server.intake import Intake, Item
+from host_tools.server.packs import Packs
 from host_tools.server.store import Store, TokenRefused
 from host_tools.web import LOCAL_HOSTS, answer_when_storage_fails, create_app, problem, read_body
 
@@ -62,6 +59,7 @@ def make_app(
     app = create_app("Yima fleet server", hosts)
     answer_when_storage_fails(app)
     packs = Packs(store)
+    intake = Intake(store)
 
     def enrol(body: bytes) -> Response:
         try:
@@ -77,33 +75,22 @@ def make_app(
         reply = message.encode_enrol_reply(device.id, device.secret, device.place, device.scene, int(clock()))
         return Response(reply, media_type=CBOR)
 
-    def sync(body: bytes) -> tuple[Response, Outcome | None]:
-        try:
-            device_id, request = message.parse_sync_request(body)
-        except message.MessageError:
-            return problem(400, "not a sync request"), None
-        known = store.device(device_id)
-        if known is None or known.revoked_unix is not None or not request.verify_mac(known.secret):
-            return problem(401, REFUSED), None
-        with store.writing() as session:
-            device = session.scalars(select(Device).where(Device.id == device_id).with_for_update()).one()
-            if device.revoked_unix is not None:
-                return problem(401, REFUSED), None
-            outcome = ingest(session, device, request, int(clock()))
-            newest = session.scalars(
-                select(Trust).where(Trust.version > request.trust_version).order_by(Trust.version.desc())
-            ).first()
-            trust = newest.data if newest else None
-            if session.scalars(select(Trust)).first() is None:
-                trust = manifest_for(session, device, request.trust_version)
-            seen = seen_elsewhere(session, device, int(clock()))
-        # Committed: only now may the handheld hear that its records are safe.
+    def sync(item: Item) -> tuple[Response, bool]:
+        answer = intake.finish(item)
+        if answer is None:
+            return problem(401, REFUSED), False
+        outcome = answer.outcome
         if outcome.refusal is not None:
-            log.warning("%s: %s", device_id, outcome.refusal)
+            log.warning("%s: %s", item.device_id, outcome.refusal)
         reply = message.encode_sync_reply(
-            outcome.acknowledged, int(clock()), request.nonce, trust, outcome.refusal, seen
+            outcome.acknowledged,
+            int(clock()),
+            item.request.nonce,
+            answer.trust,
+            outcome.refusal,
+            answer.seen,
         )
-        return Response(reply, media_type=CBOR), outcome
+        return Response(reply, media_type=CBOR), bool(outcome.taken or outcome.refusal)
 
     def part(body: bytes) -> Response:
         try:
@@ -136,8 +123,13 @@ def make_app(
     @app.post("/v1/sync")
     async def sync_endpoint(request: Request) -> Response:
         body = await read_body(request, message.MAX_REQUEST_BYTES)
-        response, outcome = await run_in_threadpool(sync, body)
-        if outcome is not None:
+        try:
+            device_id, asked = message.parse_sync_request(body)
+        except message.MessageError:
+            return problem(400, "not a sync request")
+        item = intake.add(device_id, asked, int(clock()))
+        response, news = await run_in_threadpool(sync, item)
+        if news:
             bell.ring()
         return response
 

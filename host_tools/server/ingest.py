@@ -1,6 +1,7 @@
 """Taking records in: order, chain and identity are checked, then they become rows.
 
-The caller has checked the request's MAC, holds the write transaction, and answers only after its commit.
+The caller has checked the request's MAC, holds the lock on the handheld's row, writes the rows, and answers
+only after its commit.
 """
 
 from __future__ import annotations
@@ -8,13 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from firmware.core import record
 from firmware.core.message import SyncRequest
+from host_tools.server.days import Days, day_of
 from host_tools.server.packs import note_held
 from host_tools.server.schema import Device, Record
+
+Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -30,42 +34,38 @@ class Refused(Exception):
     """The request does not continue what the server holds; the message is for log and console."""
 
 
-def ingest(session: Session, device: Device, request: SyncRequest, now_unix: int) -> Outcome:
-    """Take what is new in `request`. Records before the first bad one are taken; a repeat changes nothing."""
+def ingest(
+    session: Session, device: Device, request: SyncRequest, now_unix: int, days: Days, rows: list[Row]
+) -> Outcome:
+    """Take what is new in `request`: its rows are added to `rows`, in the order of `copying.COLUMNS`.
+
+    Records before the first bad one are taken; a repeat changes nothing.
+    """
     taken = 0
     refusal = None
+    oldest = days.oldest(now_unix)
     try:
-        fresh = _continues(session, device, request)
-        rows: list[dict[str, Any]] = []
         chain = device.held_chain
-        for offset, raw in enumerate(fresh):
-            seq = device.held_seq + 1 + offset
-            try:
-                fields = _fields(raw, seq, device.id)
-            except Refused as e:
-                refusal = str(e)
-                break
+        for raw in _continues(session, device, request):
+            seq = device.held_seq + taken + 1
+            fields = _checked(raw, seq, device.id)
             chain = record.chain(chain, raw)
-            rows.append(
-                {
-                    "device_id": device.id,
-                    "seq": seq,
-                    "received_unix": now_unix,
-                    "raw": raw,
-                    "chain": chain,
-                    **fields,
-                }
-            )
-        if rows:
-            session.execute(insert(Record), rows)
-            known = [row for row in rows if row["place"] is not None]
-            if known:
-                device.at_place, device.at_scene = known[-1]["place"], known[-1]["scene"]
-            device.held_seq += len(rows)
-            device.held_chain = chain
-        taken = len(rows)
+            at_unix = now_unix
+            if fields.get(record.CLOCK) == record.CLOCK_TRUSTED:
+                at_unix = min(fields[record.TIME], now_unix)
+            day = max(day_of(at_unix), oldest)
+            rows.append((device.id, seq, now_unix, at_unix, day, raw, chain, *_columns(fields)))
+            taken += 1
+            if record.PLACE in fields:
+                device.at_place, device.at_scene = (
+                    _stored(fields[record.PLACE]),
+                    _stored(fields[record.SCENE]),
+                )
     except Refused as e:
         refusal = str(e)
+    if taken:
+        device.held_seq += taken
+        device.held_chain = chain
     if refusal is not None:
         device.alert = refusal
         device.alert_unix = now_unix
@@ -81,7 +81,10 @@ def _continues(session: Session, device: Device, request: SyncRequest) -> list[b
     held = device.held_seq
     if first > held + 1:
         raise Refused(f"gap: {held + 1} expected, {first} came")
-    if request.chain_before != _chain_at(session, device, first - 1):
+    before = _chain_at(session, device, first - 1)
+    if before is None:
+        return _after_deleted(device, request)
+    if request.chain_before != before:
         raise Refused(f"fork: the chain before {first} is another one")
     known = max(0, min(held - first + 1, len(request.records)))
     if known:
@@ -99,6 +102,20 @@ def _continues(session: Session, device: Device, request: SyncRequest) -> list[b
     return request.records[known:]
 
 
+def _after_deleted(device: Device, request: SyncRequest) -> list[bytes]:
+    """The same where retention has deleted what stood before: the chain itself tells whether it continues."""
+    known = device.held_seq - request.first_seq + 1
+    chain = request.chain_before
+    for raw in request.records[:known]:
+        chain = record.chain(chain, raw)
+    if len(request.records) < known:
+        # It does not reach what comes next, so there is nothing to take; its next request will tell.
+        return []
+    if chain != device.held_chain:
+        raise Refused(f"fork: the records from {request.first_seq} on are others")
+    return request.records[known:]
+
+
 def _chain_at(session: Session, device: Device, seq: int) -> bytes | None:
     """The chain value after record `seq`; `seq` is not beyond what is held."""
     if seq == 0:
@@ -108,55 +125,57 @@ def _chain_at(session: Session, device: Device, seq: int) -> bytes | None:
     return session.scalar(select(Record.chain).where(Record.device_id == device.id, Record.seq == seq))
 
 
-def _fields(raw: bytes, seq: int, device_id: str) -> dict[str, object]:
-    """A record's columns. Raises Refused for a record of another place in the row or of another device.
+def _checked(raw: bytes, seq: int, device_id: str) -> dict[int, Any]:
+    """A record's fields. Raises Refused for a record of another place in the row or of another device.
 
-    A record of unknown form gets no columns: it comes from this device all the same (the MAC says so), and
-    refusing it would hold up all that follow.
+    A record of unknown form has none: it comes from this device all the same (the MAC says so), and refusing
+    it would hold up all that follow.
     """
-    columns: dict[str, object] = dict.fromkeys(_COLUMNS)
     try:
-        fields = record.decode(raw)
+        fields: dict[int, Any] = record.decode(raw)
     except record.RecordError:
-        return columns
+        return {}
     if fields[record.SEQ] != seq:
         raise Refused(f"order: {fields[record.SEQ]} came where {seq} belongs")
     if fields[record.DEVICE] != device_id:
         raise Refused(f"record {seq} is another device's")
-    for column, key in _SCALARS.items():
-        columns[column] = fields.get(key)
-    for names, key in _TRIPLES.items():
-        values = fields.get(key)
-        if isinstance(values, list):
-            columns.update(zip(names, values, strict=True))
-    for column, key in _LISTS.items():
-        values = fields.get(key)
-        if isinstance(values, list):
-            columns[column] = ",".join(str(value) for value in values)
-    return columns
+    return fields
 
 
-_SCALARS = {
-    "time_unix": record.TIME,
-    "clock": record.CLOCK,
-    "place": record.PLACE,
-    "scene": record.SCENE,
-    "direction": record.DIRECTION,
-    "sub": record.SUB,
-    "kind": record.KIND,
-    "cti": record.CTI,
-    "colour": record.COLOUR,
-    "verdict": record.VERDICT,
-    "mask": record.MASK,
-    "checker": record.CHECKER,
-    "role": record.ROLE,
-    "manual": record.MANUAL,
-    "event": record.EVENT,
-    "detail": record.DETAIL,
-}
-_TRIPLES = {
-    ("party_first", "party_index", "party_size"): record.PARTY,
-    ("object_centi_c", "ambient_centi_c", "body_centi_c"): record.TEMPERATURE,
-}
-_LISTS = {"reasons": record.REASONS, "confirmed": record.CONFIRMED}
-_COLUMNS = (*_SCALARS, *(name for names in _TRIPLES for name in names), *_LISTS)
+def _columns(fields: dict[int, Any]) -> Row:
+    """The values of a record's columns, in the order of `copying.COLUMNS` from `time_unix` on."""
+    get = fields.get
+    return (
+        get(record.TIME),
+        get(record.CLOCK),
+        _stored(get(record.PLACE)),
+        _stored(get(record.SCENE)),
+        get(record.DIRECTION),
+        get(record.SUB),
+        get(record.KIND),
+        get(record.CTI),
+        get(record.COLOUR),
+        get(record.VERDICT),
+        get(record.MASK),
+        _stored(get(record.CHECKER)),
+        get(record.ROLE),
+        get(record.MANUAL),
+        get(record.EVENT),
+        _stored(get(record.DETAIL)),
+        *(get(record.PARTY) or _NOTHING),
+        *(get(record.TEMPERATURE) or _NOTHING),
+        _joined(get(record.REASONS)),
+        _joined(get(record.CONFIRMED)),
+    )
+
+
+_NOTHING = (None, None, None)
+
+
+def _stored(text: str | None) -> str | None:
+    """A text as a database can keep it: PostgreSQL has no place for the character of number zero."""
+    return text.replace("\0", "\ufffd") if text and "\0" in text else text
+
+
+def _joined(numbers: list[int] | None) -> str | None:
+    return None if numbers is None else ",".join(map(str, numbers))

@@ -11,8 +11,9 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Response
 from fastapi.responses import HTMLResponse
 
 from host_tools.server import words
+from host_tools.server.days import DAY_S
 from host_tools.server.packs import Packs
-from host_tools.server.reports import ALERTS, DAY_S, Reports, day_start, day_text
+from host_tools.server.reports import ALERTS, Reports, day_start, day_text
 from host_tools.web import Pages
 
 Day = Annotated[str | None, Query(pattern=r"^\d{4}-\d{2}-\d{2}$")]

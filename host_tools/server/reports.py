@@ -10,17 +10,17 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, case, delete, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select
 
 from firmware.core import reasons
 from host_tools.server import words
+from host_tools.server.days import DAY_S, day_of
 from host_tools.server.schema import Record, Staff
 from host_tools.server.store import Store
 from host_tools.server.views import SUB_DIGITS, numbers
 from host_tools.server.words import Word
 
 ZONE = datetime.timezone(datetime.timedelta(hours=8))
-DAY_S = 86_400
 ORANGE, RED = 2, 3
 STOP, ATTENTION = 1, 2
 MAX_ALERTS = 1_000
@@ -110,8 +110,8 @@ class Reports:
             select(
                 Record.sub,
                 Record.place,
-                func.min(Record.time_unix),
-                func.max(Record.time_unix),
+                func.min(Record.at_unix),
+                func.max(Record.at_unix),
                 func.count(),
                 func.max(worst),
                 func.max(Record.body_centi_c),
@@ -141,11 +141,10 @@ class Reports:
         chosen = [alert for alert in ALERTS if kind in (None, alert.word.name)]
         if not chosen:
             return []
+        name = select(func.max(Staff.name)).where(Staff.sub == Record.sub).scalar_subquery()
         query = (
-            select(Record, func.max(Staff.name))
-            .outerjoin(Staff, Staff.sub == Record.sub)
+            select(Record, name)
             .where(_on_day(day_unix), or_(*(_gives(r) for alert in chosen for r in alert.reasons)))
-            .group_by(Record.id)
             .order_by(Record.id.desc())
             .limit(MAX_ALERTS)
         )
@@ -160,7 +159,10 @@ class Reports:
 
 
 def _on_day(day_unix: int) -> ColumnElement[bool]:
-    return Record.time_unix.between(day_unix, day_unix + DAY_S - 1)
+    return and_(
+        Record.at_unix.between(day_unix, day_unix + DAY_S - 1),
+        Record.day == day_of(day_unix),
+    )
 
 
 def _gives(reason: int) -> ColumnElement[bool]:

@@ -62,15 +62,16 @@ class Record(Base):
     """One record as it lay in the handheld's journal (`raw`), its chain value, and its fields in columns.
 
     The record of a person decided has a `verdict`, that of an event on the handheld an `event`. A record of a
-    form this server does not know has neither; it is kept all the same.
+    form this server does not know has neither; it is kept all the same. On PostgreSQL the table is
+    partitioned by `day`, and keys hold within a day; across days it is the lock on the handheld's row that
+    keeps a record from being taken twice.
     """
 
     __tablename__ = "record"
     __table_args__ = (
         UniqueConstraint("device_id", "seq"),
-        Index("record_sub_time", "sub", "time_unix"),
-        Index("record_place_received", "place", "received_unix"),
-        Index("record_time", "time_unix"),
+        Index("record_place_at", "place", "at_unix"),
+        Index("record_sub_at", "sub", "at_unix"),
         {"sqlite_autoincrement": True},
     )
 
@@ -78,6 +79,10 @@ class Record(Base):
     device_id: Mapped[str] = mapped_column(ForeignKey("device.id"))
     seq: Mapped[int] = mapped_column(BigInteger)
     received_unix: Mapped[int] = mapped_column(BigInteger)
+    #: The handheld's time where its clock was trusted and not ahead, else `received_unix`.
+    at_unix: Mapped[int] = mapped_column(BigInteger)
+    #: The day of China's zone of `at_unix`, counted from 1970-01-01; no older than retention allows.
+    day: Mapped[int]
     raw: Mapped[bytes] = mapped_column(LargeBinary(512))
     chain: Mapped[bytes] = mapped_column(LargeBinary(32))
     time_unix: Mapped[int | None] = mapped_column(BigInteger)
@@ -107,6 +112,20 @@ class Record(Base):
     manual: Mapped[int | None]
     event: Mapped[int | None]
     detail: Mapped[str | None] = mapped_column(String(96))
+
+
+class RecordCount(Base):
+    """How many records of a kind a day had, once its records are deleted; "" and -1 stand for nothing."""
+
+    __tablename__ = "record_count"
+
+    day: Mapped[int] = mapped_column(primary_key=True)
+    place: Mapped[str] = mapped_column(String(96), primary_key=True)
+    scene: Mapped[str] = mapped_column(String(32), primary_key=True)
+    direction: Mapped[int] = mapped_column(primary_key=True)
+    verdict: Mapped[int] = mapped_column(primary_key=True)
+    colour: Mapped[int] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
 
 
 class Trust(Base):

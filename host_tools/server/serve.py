@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.exc import OperationalError
+
 from host_tools.files import FileTrouble, read_limited
 from host_tools.pki import ServerPki
 from host_tools.server import console, devices
+from host_tools.server.days import Keeper
 from host_tools.server.packpull import PackPuller
 from host_tools.server.puller import Puller
-from host_tools.server.store import Store
+from host_tools.server.store import KEEP_DAYS, Store
 from host_tools.serving import Listener, serve
 from host_tools.state import State
 from host_tools.web import LOCAL_HOSTS
 
 DATABASE = "fleet.db"
+#: Variables: the address of a PostgreSQL database instead of the file; for how many days records are kept.
+DATABASE_VARIABLE = "YIMA_DATABASE_URL"
+KEEP_VARIABLE = "YIMA_RETENTION_DAYS"
+LEAST_DAYS, MOST_DAYS = 1, 3_650
 
 
 @dataclass(frozen=True)
@@ -30,8 +38,16 @@ class Ports:
 
 
 def open_store(state: State) -> Store:
-    """The database of a state folder."""
-    return Store(state.server / DATABASE)
+    """The database of a state folder, or the one that DATABASE_VARIABLE names. Raises FileTrouble."""
+    days = os.environ.get(KEEP_VARIABLE, str(KEEP_DAYS))
+    if not (days.isascii() and days.isdigit() and LEAST_DAYS <= int(days) <= MOST_DAYS):
+        raise FileTrouble(f"{KEEP_VARIABLE} is a number of days from {LEAST_DAYS} to {MOST_DAYS}")
+    url = os.environ.get(DATABASE_VARIABLE)
+    try:
+        return Store(url if url else state.server / DATABASE, int(days))
+    except OperationalError as e:
+        # Its text can hold the address.
+        raise FileTrouble("the database does not answer" if url else f"cannot open {DATABASE}") from e
 
 
 def open_pki(state: State) -> ServerPki:
@@ -77,16 +93,16 @@ async def _serve(
         Listener(devices.make_app(store, bell), ports.devices, tls),
         Listener(console.make_app(store, bell, key, ports.console), ports.console),
     ]
-    pullers = []
+    tasks = [asyncio.create_task(Keeper(store.days).run())]
     if authority_url:
-        pullers = [
+        tasks += [
             asyncio.create_task(Puller(store, authority_url, root_public).run()),
             asyncio.create_task(PackPuller(store, authority_url, root_public).run()),
         ]
     try:
         await serve(listeners, bell.close)
     finally:
-        for puller in pullers:
-            puller.cancel()
+        for task in tasks:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await puller
+                await task

@@ -1,4 +1,4 @@
-"""The fleet server's database: one SQLite file, written by one transaction at a time, durable at commit."""
+"""The fleet server's database: a SQLite file or PostgreSQL, durable at commit."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy.orm import DeclarativeBase, Session
 
 from firmware.core.record import GENESIS
 from host_tools.database import Database
+from host_tools.server import migrate
+from host_tools.server.days import Days
 from host_tools.server.schema import Base, Device, Record, Token, Trust
 
 TOKEN_BYTES = 16
@@ -21,6 +23,8 @@ ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 ID_LETTERS = 8
 #: Old trust lists that stay, for the curious; only the newest is handed out.
 KEPT_LISTS = 10
+#: Days for which records are kept, unless the server is told otherwise.
+KEEP_DAYS = 30
 
 
 class TokenRefused(Exception):
@@ -28,10 +32,15 @@ class TokenRefused(Exception):
 
 
 class Store(Database):
-    """The database file. All methods are blocking: call them in a thread."""
+    """The database file or server. All methods are blocking: call them in a thread."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, Base)
+    def __init__(self, where: Path | str, keep_days: int = KEEP_DAYS) -> None:
+        super().__init__(where, Base)
+        self.days = Days(self, keep_days)
+
+    def prepare(self, connection: Connection, base: type[DeclarativeBase]) -> None:
+        """Bring the tables to the newest revision."""
+        migrate.upgrade(connection)
 
     # Enrolment -------------------------------------------------------------------------------------------
 

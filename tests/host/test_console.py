@@ -24,8 +24,8 @@ HOSTILE = "<script>alert(1)</script>&\"'"
 
 
 @pytest.fixture
-def store(tmp_path):
-    opened = open_store(tmp_path)
+def store(where):
+    opened = Store(where)
     yield opened
     opened.close()
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base45
 import cbor2
 import pytest
-from fleetkit import NOW, AppClient, PaperHandheld, open_store
+from fleetkit import NOW, AppClient, PaperHandheld
 from test_formats import valid, valid_cose
 
 from firmware.core import message
 from host_tools.authority.app import Authority
 from host_tools.server import devices
+from host_tools.server.store import Store
 from host_tools.state import State
 
 
@@ -20,8 +21,8 @@ def authority(tmp_path):
 
 
 @pytest.fixture
-def store(tmp_path):
-    opened = open_store(tmp_path)
+def store(where):
+    opened = Store(where)
     yield opened
     opened.close()
 

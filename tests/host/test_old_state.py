@@ -88,5 +88,5 @@ def test_an_old_database_takes_packs(handheld, tmp_path):
     assert packs.part(b"d" * 32, 1) == b"art"
     with store.reading() as session:
         names = set(session.execute(text("SELECT name FROM sqlite_master")).scalars())
-    assert {"record_place_received", "record_time", "pack", "part", "root", "staff"} <= names
+    assert {"record_place_at", "record_sub_at", "pack", "part", "root", "staff"} <= names
     store.close()

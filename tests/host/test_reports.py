@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from fleetkit import AppClient, PaperHandheld, open_store
+from fleetkit import AppClient, PaperHandheld
 
 from firmware.core import pack, reasons, record
 from host_tools import cli
@@ -14,6 +14,7 @@ from host_tools.authority.app import Authority
 from host_tools.packfile import open_manifest
 from host_tools.server import console, devices
 from host_tools.server.reports import Reports, day_start, day_text
+from host_tools.server.store import Store
 from host_tools.state import State
 
 DAY = "2020-05-22"
@@ -25,8 +26,8 @@ ANN, BEN, CEM = (bytes([n]) * 16 for n in (1, 2, 3))
 
 
 @pytest.fixture
-def store(tmp_path):
-    opened = open_store(tmp_path)
+def store(where):
+    opened = Store(where)
     yield opened
     opened.close()
 

@@ -16,8 +16,8 @@ from host_tools.server.store import Store
 
 
 @pytest.fixture
-def store(tmp_path):
-    opened = open_store(tmp_path)
+def store(where):
+    opened = Store(where)
     yield opened
     opened.close()
 
@@ -283,7 +283,8 @@ def test_tokens_that_do_not_work(client, store):
     assert not store.devices()
 
 
-def test_the_database_does_not_hold_the_token(store, tmp_path):
+def test_the_file_does_not_hold_the_token(tmp_path):
+    store = open_store(tmp_path)
     token = store.create_token("Bus 7", "transit", NOW, 60)
     store.close()
     stored = b"".join(path.read_bytes() for path in tmp_path.glob("fleet.db*"))
@@ -291,7 +292,9 @@ def test_the_database_does_not_hold_the_token(store, tmp_path):
     assert (tmp_path / "fleet.db").stat().st_mode & 0o077 == 0
 
 
-def test_a_full_disk_loses_nothing(client, store, caplog):
+def test_a_full_disk_loses_nothing(tmp_path, caplog):
+    store = open_store(tmp_path)
+    client = AppClient(devices.make_app(store, devices.Bell(), clock=lambda: NOW))
     handheld = PaperHandheld.enrolled(store)
     handheld.write(1)
     send(client, handheld.request())
@@ -312,6 +315,7 @@ def test_a_full_disk_loses_nothing(client, store, caplog):
     limits.pop(0)
     assert send(client, handheld.request(2)).acknowledged == 151
     assert held(store, handheld) == handheld.records
+    store.close()
 
 
 def test_errors_carry_the_headers(client):

@@ -1,0 +1,104 @@
+"""Rows of records into the table: by COPY on PostgreSQL, by an insert of many on SQLite.
+
+COPY's text form (PostgreSQL's manual, "COPY", "Text Format"): columns apart by tabs, rows by line feeds,
+``\\N`` for nothing, and a backslash before the characters that would mean one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+from sqlalchemy import insert
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from host_tools.server.schema import Record
+
+#: The columns of a row in the order in which `ingest` gives their values.
+COLUMNS = (
+    "device_id",
+    "seq",
+    "received_unix",
+    "at_unix",
+    "day",
+    "raw",
+    "chain",
+    "time_unix",
+    "clock",
+    "place",
+    "scene",
+    "direction",
+    "sub",
+    "kind",
+    "cti",
+    "colour",
+    "verdict",
+    "mask",
+    "checker",
+    "role",
+    "manual",
+    "event",
+    "detail",
+    "party_first",
+    "party_index",
+    "party_size",
+    "object_centi_c",
+    "ambient_centi_c",
+    "body_centi_c",
+    "reasons",
+    "confirmed",
+)
+COPY = f"COPY record ({', '.join(COLUMNS)}) FROM STDIN"
+
+
+class CopyError(SQLAlchemyError):
+    """PostgreSQL has refused the rows; `sqlstate` says why, None where the connection is gone."""
+
+    def __init__(self, sqlstate: str | None) -> None:
+        super().__init__("COPY failed")
+        self.sqlstate = sqlstate
+
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def copy_line(row: Sequence[object]) -> str:
+    """A row in COPY's text form."""
+    cells = []
+    for value in row:
+        kind = type(value)
+        if value is None:
+            cells.append("\\N")
+        elif kind is int:
+            cells.append(str(value))
+        elif kind is bytes:
+            cells.append("\\\\x" + value.hex())  # type: ignore[attr-defined]
+        else:
+            cells.append(str(value).translate(_ESCAPES))
+    return "\t".join(cells) + "\n"
+
+
+def copy_text(rows: Iterable[Sequence[object]]) -> bytes:
+    """Rows in COPY's text form."""
+    return "".join(map(copy_line, rows)).encode()
+
+
+def add_rows(session: Session, rows: list[tuple[Any, ...]]) -> None:
+    """Put rows, each with a value for every one of COLUMNS, into the table of records.
+
+    Raises SQLAlchemyError.
+    """
+    if not rows:
+        return
+    driver = session.connection().connection.driver_connection
+    if isinstance(driver, psycopg.Connection):
+        try:
+            with driver.cursor() as cursor, cursor.copy(COPY) as copy:
+                copy.write(copy_text(rows))
+        except psycopg.Error as e:
+            # Its text quotes the row.
+            raise CopyError(e.sqlstate) from None
+        return
+    session.execute(insert(Record), [dict(zip(COLUMNS, row, strict=True)) for row in rows])
