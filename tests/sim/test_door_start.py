@@ -160,18 +160,24 @@ def test_clock_that_is_behind_the_trust_list(door: Door) -> None:
     assert door.reasons(turn) == [["clock_untrusted"]]
 
 
-def test_trust_list_that_has_expired(door: Door) -> None:
-    door.set_clock_chip(offset_s=8 * DAY_S)
-    door.wifi(False)
-    door.boot()
-    door.says("warn_trust_expired")
-    turn = door.turn(door.text("teacher", now_unix=time.time() + 8 * DAY_S))
-    assert (turn.verdict, turn.measured) == ("attention", 0)
-    door.says("reason_trust_expired")
-    door.set_clock_chip()
-    door.reboot()
-    door.wifi(True)
-    assert door.reasons(turn) == [["trust_expired"]]
+def test_trust_list_that_has_expired(tmp_path: Path) -> None:
+    with opened(tmp_path) as door:
+        door.cut()
+        door.set_clock_chip(offset_s=8 * DAY_S)
+        door.wifi(False)
+        door.boot()
+        door.says("warn_trust_expired")
+        turn = door.turn(door.text("teacher", now_unix=time.time() + 8 * DAY_S))
+        assert (turn.verdict, turn.measured) == ("attention", 0)
+        door.says("reason_trust_expired")
+        # Back again: a record has been made then, so nobody knows what time it is.
+        door.set_clock_chip()
+        door.reboot()
+        door.says("warn_clock")
+        door.wifi(True)
+        assert door.reasons(turn) == [["trust_expired"]]
+        turn = door.turn(door.text("teacher"))
+        assert door.reasons(turn) == [["clock_untrusted"]]
 
 
 def test_damaged_trust_list(door: Door) -> None:
