@@ -143,6 +143,7 @@ class Recorder:
         skin = self._world.skin_centi_c
         if skin is not None:
             person["skin"] = f"{skin / 100:.2f}"
-        for name, value in person.items():
-            words += [name, value]
+        for name in ("code", "skin", "id", "mask"):
+            if name in person:
+                words += [name, person[name]]
         self._add(" ".join(words))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
 from typing import NamedTuple
@@ -9,14 +10,14 @@ from typing import NamedTuple
 KEEP = 3000
 HEAD = 24
 """Bytes of a transfer that are kept; of the rest only the number is."""
-TOGETHER_MS = 2.0
-"""Pieces of a display burst or a serial message that follow each other so closely are one row."""
+TOGETHER_MS = {"uart": 20.0, "spi": 2.0, "i2c": -1.0}
+"""Pieces of a serial message or a display burst with pauses no longer than this are one row."""
 
 
 class Row(NamedTuple):
-    """One transfer: its place in the sequence, milliseconds (monotonic), bus (uart, i2c, spi), way (out: from
-    the firmware), what stands before the data (an address, ``command``), size and first bytes in hex, and the
-    error, "" for none.
+    """One transfer: its place in the sequence (a row that grows moves on), milliseconds (monotonic) of its
+    first byte, bus (uart, i2c, spi), way (out: from the firmware), what stands before the data (an address,
+    ``command``), size and first bytes in hex, and the error, "" for none.
     """
 
     number: int
@@ -35,31 +36,30 @@ class Trace:
     def __init__(self) -> None:
         self._rows: deque[Row] = deque(maxlen=KEEP)
         self._count = 0
+        self._at = 0.0
 
     def add(self, bus: str, way: str, data: bytes, to: str = "", error: str = "") -> None:
         """Something passed."""
         now = time.monotonic_ns() / 1e6
+        self._count += 1
         last = self._rows[-1] if self._rows else None
-        same = last and (last.bus, last.way, last.to, last.error) == (bus, way, to, error)
         if (
             last
-            and same
-            and bus != "i2c"
+            and (last.bus, last.way, last.to, last.error) == (bus, way, to, error)
             and to != "command"
-            and now - last.t_ms < TOGETHER_MS + last.size / 1000
+            and now - self._at <= TOGETHER_MS[bus]
         ):
-            head = last.head
-            if len(head) < 2 * HEAD:
-                head += data[: HEAD - len(head) // 2].hex()
-            self._rows[-1] = last._replace(size=last.size + len(data), head=head)
-            return
-        self._count += 1
-        self._rows.append(Row(self._count, now, bus, way, to, len(data), data[:HEAD].hex(), error))
+            room = max(0, HEAD - len(last.head) // 2)
+            head = last.head + data[:room].hex()
+            self._rows[-1] = last._replace(number=self._count, size=last.size + len(data), head=head)
+        else:
+            self._rows.append(Row(self._count, now, bus, way, to, len(data), data[:HEAD].hex(), error))
+        self._at = now
 
     def since(self, number: int) -> list[Row]:
-        """Rows newer than `number` that are still kept."""
-        newer = self._count - number
-        return list(self._rows)[-newer:] if newer > 0 else []
+        """Rows that are new or have grown since `number`, of those that are still kept."""
+        newer = list(itertools.takewhile(lambda row: row.number > number, reversed(self._rows)))
+        return newer[::-1]
 
     @property
     def last(self) -> int:

@@ -59,6 +59,8 @@ export class Inside {
   #take({ rows, last, now_ms: now }, { used, free }) {
     if (last < this.#last) this.#rows = [];
     this.#last = last;
+    const [first] = rows;
+    if (first && this.#rows.at(-1)?.t_ms === first.t_ms) this.#rows.pop(); // it has grown
     this.#rows = [...this.#rows, ...rows].slice(-KEPT);
     $("heap").textContent = used === null ? "Heap: the firmware does not look up." : `Heap: ${used} bytes in use, ${free} free, garbage included.`;
     this.#draw(now);
