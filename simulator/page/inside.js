@@ -70,11 +70,12 @@ export class Inside {
   #draw(now) {
     const canvas = $("lanes");
     const context = canvas.getContext("2d");
+    if (canvas.width !== canvas.clientWidth) canvas.width = canvas.clientWidth;
     const style = getComputedStyle(document.documentElement);
     const height = canvas.height / LANES.length;
-    const left = 70;
+    const left = 52;
     context.clearRect(0, 0, canvas.width, canvas.height);
-    context.font = "13px system-ui";
+    context.font = "11px system-ui";
     context.textBaseline = "middle";
     LANES.forEach(([bus, way, label], lane) => {
       const y = lane * height;
