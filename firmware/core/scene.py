@@ -54,8 +54,9 @@ _MAX_AGE, _TOLERANCE, _PASS_BACK, _THRESHOLDS, _ROSTER, _TIMES, _MASK_IMPLIED, _
 )
 _DAY_S = 86400
 _MAX_CAPACITY = 1_000_000
-#: The longest that any step may wait, and the shortest: a person must be able to do something.
-_MAX_WAIT_MS = 60_000
+#: The longest that any step may wait, far from what the supervisor puts up with, and the shortest: a person
+#: must be able to do something.
+_MAX_WAIT_MS = 30_000
 _MIN_WAIT_MS = 500
 
 

@@ -3,13 +3,13 @@
 from firmware.core import reasons, record, shape
 from firmware.core.hmac256 import sha256
 from firmware.core.record import RecordError
-from firmware.core.scene import IDENTITY_NONE
+from firmware.core.scene import IDENTITY_ALL
 from firmware.core.segment import record_sequence
 from firmware.core.verdict import PASS
 from firmware.services.clock import LOCAL_OFFSET_S
 from firmware.services.journal import JournalError, JournalFull
 from firmware.services.presence import Presence, PresenceError, closing_unix
-from firmware.services.replay import noted, opened_lately
+from firmware.services.replay import forgotten, noted, opened_lately
 
 if False:
     from typing import Callable, Generator
@@ -61,7 +61,7 @@ class Ledger:
         """This scene holds from now on; who was inside elsewhere is nobody's concern any more."""
         vault, presence = self._vault, self.presence
         self._place, self._scene_id = place, scene.id
-        self._named = scene.identity != IDENTITY_NONE
+        self._named = scene.identity == IDENTITY_ALL
         try:
             if scene.counts_presence:
                 lost = presence.open(place, scene.id, vault.journal.next_seq - 1)
@@ -99,7 +99,9 @@ class Ledger:
         self.ok = True
         for fields in written:
             self._account(fields)
-        if code and direction != record.DIRECTION_OUT and all(d.outcome == PASS for d in decisions):
+        if code and direction == record.DIRECTION_OUT:
+            self._opened_here = forgotten(self._opened_here, code.cti)
+        elif code and all(d.outcome == PASS for d in decisions):
             self._opened_here = noted(self._opened_here, code.cti, vault.clock.now_unix())
         return True
 
@@ -206,7 +208,8 @@ class Ledger:
         if not presence.opened:
             return
         sub, cti = fields.get(record.SUB), fields.get(record.CTI)
-        who = _key(sub, cti) if isinstance(sub, bytes) or isinstance(cti, bytes) else None
+        known = isinstance(sub, bytes) or isinstance(cti, bytes)
+        who = _key(sub, cti) if known and self._named else None
         unix, seq = shape.unix(fields[record.TIME]), shape.uint(fields[record.SEQ])
         event = fields.get(record.EVENT)
         try:

@@ -18,6 +18,16 @@ def noted(entries: bytes, cti: bytes, now_unix: int) -> bytes:
     return entries[-ENTRY_BYTES * (MAX_ENTRIES - 1) :] + entry
 
 
+def forgotten(entries: bytes, cti: bytes) -> bytes:
+    """The ring `entries` without a code: its holder has left and may come back."""
+    wanted = sha256(cti)[:4]
+    kept = b""
+    for at in range(0, len(entries), ENTRY_BYTES):
+        if entries[at : at + 4] != wanted:
+            kept += entries[at : at + ENTRY_BYTES]
+    return kept
+
+
 def opened_lately(entries: bytes, cti: bytes, now_unix: int, pass_back_s: int) -> bool:
     """Whether a code is among `entries` with a time less than `pass_back_s` ago."""
     wanted = sha256(cti)[:4]

@@ -96,6 +96,7 @@ class Passenger:
         while at < len(scene.steps) and decision.outcome == reasons.PASS:
             step = scene.steps[at]
             at += 1
+            self._stage.beat()
             # Codes that come now are not of the person who stands here.
             self._stage.gate.scan(False)
             if step == STEP_ID:

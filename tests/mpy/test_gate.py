@@ -266,6 +266,11 @@ def test_the_same_code_again():
     gate.vault.clock.unix += 300
     assert "replayed" not in judged(gate, code())
     gate.vault.clock.unix -= 300
+    # Who has left may come back with the same code.
+    gate.turn_direction()
+    passes(gate, code())
+    gate.turn_direction()
+    assert gate.direction_of(code()) == 0 and judged(gate, code()) == []
     # Who was turned away may try again.
     passes(gate, code(cti=b"87654321"), reasons.MASK_OFF)
     assert judged(gate, code(cti=b"87654321")) == []

@@ -1,7 +1,7 @@
 import struct
 
 from firmware.core.hmac256 import sha256
-from firmware.services.replay import MAX_ENTRIES, noted, opened_lately
+from firmware.services.replay import MAX_ENTRIES, forgotten, noted, opened_lately
 
 NOW = 1590134400
 
@@ -45,3 +45,9 @@ def test_a_hash_inside_another_entry_is_no_match():
     assert not opened_lately(b"\1\2\3\4" + wanted + b"\0\0" + wanted + b"\0\0", b"a", NOW, 0xFFFFFFFF)
     # A real one behind such a chance meeting is found.
     assert opened_lately(b"\1\2\3\4" + wanted + entry(b"a", NOW), b"a", NOW, 300)
+
+
+def test_who_left_may_come_back():
+    ring = noted(noted(noted(b"", b"a", NOW), b"b", NOW), b"a", NOW + 1)
+    assert forgotten(ring, b"a") == entry(b"b", NOW)
+    assert forgotten(ring, b"c") == ring and forgotten(b"", b"a") == b""
