@@ -23,8 +23,8 @@ class Screens:
     def _show(self, name, *values, member=None):
         # Of the thermometer's many values only the first is written down.
         if name != "measure" or self.member != member:
-            self.member = member
-            self.shown.append((name, *values))
+            self.member = member if name == "measure" else ()
+            self.shown.append((name,) + values)  # noqa: RUF005
             for key in self.answers.get(name, ()):
                 self.inbox.put(KEY, key)
 
