@@ -88,14 +88,9 @@ def decode(data: bytes) -> dict[int, object]:
     if len(data) > MAX_BYTES:
         raise RecordError("too long")
     try:
-        fields = cbor.loads(data, 2, 128)
-        if isinstance(fields, dict) and EVENT in fields:
-            _check(shape.mapping(fields, _EVENT_REQUIRED, _EVENT_OPTIONAL))
-        else:
-            _check(shape.mapping(fields, _REQUIRED, _OPTIONAL))
+        return check(cbor.loads(data, 2, 128))
     except (cbor.CborError, shape.ShapeError) as e:
         raise RecordError(str(e)) from None
-    return fields  # type: ignore[return-value]
 
 
 def chain(previous: bytes, record: bytes) -> bytes:
@@ -103,8 +98,12 @@ def chain(previous: bytes, record: bytes) -> bytes:
     return sha256(previous, record)
 
 
-def _check(fields: dict[int, object]) -> None:
-    """Raise ShapeError unless each field is of its form."""
+def check(value: object) -> dict[int, object]:
+    """The fields of a record that was read as CBOR; raises ShapeError unless each is of its form."""
+    if isinstance(value, dict) and EVENT in value:
+        fields = shape.mapping(value, _EVENT_REQUIRED, _EVENT_OPTIONAL)
+    else:
+        fields = shape.mapping(value, _REQUIRED, _OPTIONAL)
     _above_zero(fields[SEQ], 0xFFFFFFFF)
     shape.unix(fields[TIME])
     for key, count in _CHOICES:
@@ -133,6 +132,7 @@ def _check(fields: dict[int, object]) -> None:
     if CONFIRMED in fields:
         for number in shape.array(fields[CONFIRMED], 1, 8):
             shape.uint(number, 255)
+    return fields
 
 
 def _above_zero(value: object, limit: int) -> None:

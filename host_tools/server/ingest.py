@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 
 from firmware.core import record
 from firmware.core.message import SyncRequest
+from firmware.core.shape import ShapeError
+from host_tools.server import quick
 from host_tools.server.days import Days, day_of
 from host_tools.server.packs import note_held
 from host_tools.server.schema import Device, Record
@@ -43,29 +45,29 @@ def ingest(
     """
     taken = 0
     refusal = None
+    last: dict[int, Any] = {}
     oldest = days.oldest(now_unix)
+    held, chain, device_id = device.held_seq, device.held_chain, device.id
     try:
-        chain = device.held_chain
         for raw in _continues(session, device, request):
-            seq = device.held_seq + taken + 1
-            fields = _checked(raw, seq, device.id)
+            seq = held + taken + 1
+            fields = _checked(raw, seq, device_id)
             chain = record.chain(chain, raw)
             at_unix = now_unix
             if fields.get(record.CLOCK) == record.CLOCK_TRUSTED:
                 at_unix = min(fields[record.TIME], now_unix)
             day = max(day_of(at_unix), oldest)
-            rows.append((device.id, seq, now_unix, at_unix, day, raw, chain, *_columns(fields)))
+            rows.append((device_id, seq, now_unix, at_unix, day, raw, chain, *_columns(fields)))
             taken += 1
-            if record.PLACE in fields:
-                device.at_place, device.at_scene = (
-                    _stored(fields[record.PLACE]),
-                    _stored(fields[record.SCENE]),
-                )
+            if fields:
+                last = fields
     except Refused as e:
         refusal = str(e)
     if taken:
         device.held_seq += taken
         device.held_chain = chain
+    if last:
+        device.at_place, device.at_scene = _stored(last[record.PLACE]), _stored(last[record.SCENE])
     if refusal is not None:
         device.alert = refusal
         device.alert_unix = now_unix
@@ -131,9 +133,10 @@ def _checked(raw: bytes, seq: int, device_id: str) -> dict[int, Any]:
     A record of unknown form has none: it comes from this device all the same (the MAC says so), and refusing
     it would hold up all that follow.
     """
+    read = quick.read(raw)
     try:
-        fields: dict[int, Any] = record.decode(raw)
-    except record.RecordError:
+        fields: dict[int, Any] = record.decode(raw) if read is None else record.check(read)
+    except (record.RecordError, ShapeError):
         return {}
     if fields[record.SEQ] != seq:
         raise Refused(f"order: {fields[record.SEQ]} came where {seq} belongs")

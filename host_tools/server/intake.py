@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,7 @@ from firmware.core.message import SyncRequest
 from host_tools.server.copying import add_rows
 from host_tools.server.ingest import Outcome, Row, ingest
 from host_tools.server.packs import manifest_for
-from host_tools.server.schema import Device, Trust
+from host_tools.server.schema import Device, Pack, Trust
 from host_tools.server.seen import Seen, place_of, seen_at, seen_elsewhere
 from host_tools.server.store import Store
 
@@ -137,6 +137,7 @@ class Intake:
             add_rows(session, rows)
             session.flush()
             places: dict[str, Seen] = {}
+            newest = _Newest(session)
             for item, outcome in zip(group, outcomes, strict=True):
                 if outcome is None:
                     answers.append(None)
@@ -145,7 +146,7 @@ class Intake:
                 place = place_of(device)
                 if place not in places:
                     places[place] = seen_at(session, place, item.now_unix)
-                trust = _newer(session, device, item.request.trust_version)
+                trust = newest.for_device(device, item.request.trust_version)
                 answers.append(Answer(outcome, trust, seen_elsewhere(device, places[place])))
         # Committed: only now may a handheld hear that its records are safe.
         for item, answer in zip(group, answers, strict=True):
@@ -157,16 +158,22 @@ def may_speak(device: Device, request: SyncRequest) -> bool:
     return device.revoked_unix is None and request.verify_mac(device.secret)
 
 
-def _newer(session: Session, device: Device, held_version: int) -> bytes | None:
-    """The newest trust list, or manifest of a pack where the server has packs, if it is newer."""
-    newest = session.scalars(
-        select(Trust).where(Trust.version > held_version).order_by(Trust.version.desc()).limit(1)
-    ).first()
-    if newest is not None:
-        return newest.data
-    if session.scalars(select(Trust.version).limit(1)).first() is None:
-        return manifest_for(session, device, held_version)
-    return None
+class _Newest:
+    """The newest trust list, or the newest pack where there are no trust lists, as a transaction sees it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._trust: int | None = session.scalar(select(func.max(Trust.version)))
+        self._pack: int = session.scalar(select(func.max(Pack.version))) or 0
+
+    def for_device(self, device: Device, held_version: int) -> bytes | None:
+        """What `device`, which holds `held_version`, should fetch or take; None where that is the newest."""
+        if self._trust is None:
+            return manifest_for(self._session, device, held_version) if self._pack > held_version else None
+        if self._trust <= held_version:
+            return None
+        newest = self._session.get(Trust, self._trust)
+        return newest.data if newest else None
 
 
 def _retry(error: SQLAlchemyError) -> bool:

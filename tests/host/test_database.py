@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
-from firmware.core import message, record
+from firmware.core import cbor, message, record
 from host_tools.files import FileTrouble
-from host_tools.server import devices, intake, migrate
+from host_tools.server import devices, intake, migrate, quick
 from host_tools.server.copying import COLUMNS, copy_line
 from host_tools.server.days import AHEAD_DAYS, DAY_S, day_of, day_start_unix
 from host_tools.server.schema import Base
@@ -315,3 +315,37 @@ def test_the_chain_of_a_record_is_kept(store):
     for row in store.records_after(0, 9):
         chain = record.chain(chain, row.raw)
         assert row.chain == chain
+
+
+FIELDS = st.dictionaries(
+    st.integers(0, 30),
+    st.one_of(
+        st.integers(-(2**33), 2**33),
+        st.binary(max_size=40),
+        st.text(max_size=30),
+        st.lists(st.integers(-70_000, 70_000), max_size=30),
+        st.booleans(),
+        st.none(),
+        st.lists(st.text(max_size=2), max_size=2),
+    ),
+    max_size=26,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(FIELDS, st.integers(0, 400), st.integers(0, 255), st.binary(max_size=2))
+def test_the_quick_reader_answers_as_the_strict_one(fields, at, value, tail):
+    """Whole ones, and such with a byte changed, cut off or added."""
+    whole = cbor.dumps(fields)
+    changed = whole[:at] + bytes([value]) + whole[at + 1 :]
+    for data in (whole, changed, whole[:at], whole + tail):
+        quickly = quick.read(data)
+        if quickly is not None:
+            assert quickly == cbor.loads(data) and list(quickly) == list(cbor.loads(data))
+
+
+def test_the_quick_reader_reads_records():
+    handheld = PaperHandheld("y-abc", bytes(32))
+    handheld.write(2, party=[1, 0, 2], confirmed=[1, 2], reasons=[50, 3999], checker="李", time=2**32 - 1)
+    for raw in handheld.records:
+        assert quick.read(raw) == record.decode(raw)
