@@ -243,6 +243,12 @@ def test_entry_by_hand_is_never_a_pass():
     assert (fields[record.MANUAL], fields[record.REASONS], fields[record.VERDICT]) == (3, [62], 2)
     assert names(shown) == ["measure", "verdict"]
 
+    def expired(gate):
+        gate.found[0] = [reasons.TRUST_EXPIRED]
+
+    _, shown = lead(scene((1, 3, 4)), change=expired, call=lambda passenger: passenger.by_hand(1))
+    assert names(shown) == ["measure", "verdict"], "there is no code that the pack could judge"
+
     def fever(gate):
         gate.reading = Reading(reasons.FEVER, 3620, 2400, 3810)
 
