@@ -15,7 +15,7 @@ from firmware.core.errors import CoreError
 from firmware.core.message import encode_provisioning
 from firmware.core.scene import default_scene
 from firmware.core.trust import kid_of_key
-from host_tools import authority_cli, demo, pack_cli, roster_cli, rules_cli, run, serving
+from host_tools import authority_cli, demo, faster, pack_cli, roster_cli, rules_cli, run, serving
 from host_tools.authority import app as authority
 from host_tools.authority.fields import PeopleTrouble
 from host_tools.device.build import ROOT, BuildError
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except (FileTrouble, PackTrouble, TrustTrouble, PeopleTrouble, CoreError) as e:
         return _complain(str(e), BAD_INPUT)
-    except (run.RunTrouble, BuildError, ImageError) as e:
+    except (run.RunTrouble, faster.FasterTrouble, BuildError, ImageError) as e:
         return _complain(str(e), BROKEN)
     except OSError as e:
         # Disk full, no permission, address in use: what is wrong stands in the error itself.
@@ -110,6 +110,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_devices(command: argparse.ArgumentParser) -> None:
     command.add_argument("--devices", type=_devices, default=1, metavar="N", help="so many handhelds")
     command.add_argument("--serial", action="store_true", help="with serial ports for mpremote")
+    command.add_argument(
+        "--speed", type=_speed, default=1, metavar="N", help="time runs N times as fast (needs libfaketime)"
+    )
 
 
 _Commands = argparse._SubParsersAction  # the type has no public name
@@ -160,6 +163,8 @@ def _add_trust(commands: _Commands[argparse.ArgumentParser], common: argparse.Ar
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.speed > 1:
+        faster.restart(options.speed)
     state, browser = State(options.state), not options.no_browser
     return run.run(state, options.port_base, browser, options.devices, options.serial)
 
@@ -183,6 +188,7 @@ def _sim(options: argparse.Namespace) -> int:
             run.install(profile, None)
         argv += ["--profile", str(profile)]
     argv += ["--serial"] if options.serial else []
+    argv += ["--speed", str(options.speed)] if options.speed > 1 else []
     os.chdir(ROOT)
     return subprocess.run([*argv, "--port", str(options.port), "--authority", options.authority]).returncode
 
@@ -269,6 +275,13 @@ def _port(text: str) -> int:
     if not 1 <= port <= 65_535:
         raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
     return port
+
+
+def _speed(text: str) -> int:
+    speed = int(text)
+    if not 1 <= speed <= faster.FASTEST:
+        raise argparse.ArgumentTypeError(f"from 1 to {faster.FASTEST}")
+    return speed
 
 
 def _devices(text: str) -> int:

@@ -20,6 +20,8 @@ from typing import IO
 
 import httpx
 
+from host_tools import faster
+
 RESTART_CEILING = 3
 #: A child that has run this long starts counting its restarts anew.
 FORGIVEN_AFTER_S = 600.0
@@ -122,7 +124,10 @@ class Supervisor:
                 stderr=log,
                 start_new_session=True,
                 cwd=child.program.cwd,
-                env={name: os.environ[name] for name in os.environ if name not in child.program.withheld},
+                env={
+                    **{name: os.environ[name] for name in os.environ if name not in child.program.withheld},
+                    **faster.environment(),
+                },
             )
         child.started_s = time.monotonic()
         self._tell_guard("+", child.process.pid)

@@ -10,6 +10,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+from host_tools import faster
 from host_tools.state import MOST_DEVICES
 from simulator.desk import Desk, serve
 from simulator.handheld import Handheld, HandheldError
@@ -33,7 +34,15 @@ def main() -> int:
         "--serial", action="store_true", help="with a serial port for mpremote; its path is printed"
     )
     parser.add_argument("--heap", default="200k", help="heap of the interpreter, such as 200k")
+    parser.add_argument(
+        "--speed", type=int, default=1, metavar="N", help="time runs N times as fast (with libfaketime)"
+    )
     options = parser.parse_args()
+    try:
+        faster.restart(options.speed if options.speed > 1 else faster.speed())
+    except faster.FasterTrouble as e:
+        print(e, file=sys.stderr)
+        return 1
     if len(options.profile) > MOST_DEVICES:
         parser.error(f"more than {MOST_DEVICES} handhelds")
     if len({profile.resolve() for profile in options.profile}) < len(options.profile):

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Awaitable
 from pathlib import Path
 
+from host_tools import faster
 from simulator import protocol as p
 from simulator.board import Answer, Board
 from simulator.interpreter import Interpreter
@@ -207,7 +208,7 @@ class Handheld:
         self.state = "running"
         try:
             await run.start(self.micropython, self.heap, self.image, self.rom)
-            started = await asyncio.wait_for(begun, START_TIMEOUT_S)
+            started = await asyncio.wait_for(begun, START_TIMEOUT_S * faster.speed())
         except asyncio.TimeoutError:
             started = False
         except BaseException:

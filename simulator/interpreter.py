@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from host_tools import faster
 from simulator import protocol as p
 from simulator.bridge import Bridge, Handler
 from simulator.build import EMPTY_ROM, ROOT, SHIMS_ROM, compile_shims
@@ -63,6 +64,7 @@ class Interpreter:
         path = await self.bridge.listen()
         environment = {"PATH": os.environ.get("PATH", ""), "TZ": "UTC", "MICROPYPATH": f"{shims}:.frozen"}
         environment.update({name: os.environ[name] for name in KEPT if name in os.environ})
+        environment.update(faster.environment())
         rom = rom if rom.is_file() else shims / EMPTY_ROM
         packages = _packages_of(micropython)
         heap = heap if packages else _grown(heap, rom, shims / SHIMS_ROM)

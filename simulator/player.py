@@ -20,9 +20,14 @@ TURN_LIMIT_S = 25.0
 RECORD_LIMIT_S = 25.0
 PACK_LIMIT_S = 40.0
 WAIT_LIMIT_S = 40.0
+#: So long without network is noticed.
+OFFLINE_S = 1.0
 POLL_S = 0.1
 HEALTHY_SKIN_CENTI_C = 3470
 COMMAND_LIMIT_S = 60.0
+#: A verdict's white line is drawn every tenth of a second.
+DRAWN_QUIET_S = 0.07
+DRAWN_LIMIT_S = 1.0
 CHINA_S = 8 * 3_600
 #: Where the scenarios are, and the files that they need.
 FOLDER = Path(__file__).resolve().parent / "scenarios"
@@ -206,6 +211,11 @@ class Player:
         found = re.search(r"version (\d+)", said)
         if not found:
             raise Differs(f"{step.where}: `yima pack show` names no version")
+        # A handheld that gets its network back asks at once, and not within its half minute.
+        await self._stage.wait_for_server_trust(int(found[1]), PACK_LIMIT_S)
+        await self._stage.set_world(wifi=False)
+        await asyncio.sleep(OFFLINE_S)
+        await self._stage.set_world(wifi=True)
         await self._stage.wait_for_trust(int(found[1]), PACK_LIMIT_S)
 
     async def _do_wait(self, step: Step) -> None:
@@ -261,8 +271,17 @@ class Player:
     async def _do_shot(self, step: Step) -> None:
         """``shot NAME``: a picture of the screen as it is now."""
         if self._shots is not None:
+            await self._drawn()
             picture = await self._stage.screen()
             await asyncio.to_thread((self._shots / f"{step.words[0]}.png").write_bytes, picture)
+
+    async def _drawn(self) -> None:
+        """Wait until nothing goes to the display for a moment: a line on the console comes before its screen."""
+        ends_s = time.monotonic() + DRAWN_LIMIT_S
+        before = -1
+        while (now := await self._stage.spi_bytes()) != before and time.monotonic() < ends_s:
+            before = now
+            await asyncio.sleep(DRAWN_QUIET_S)
 
     # Means ----------------------------------------------------------------------------------------------
 

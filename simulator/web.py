@@ -21,6 +21,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from host_tools import faster
 from host_tools.web import create_app, problem, read_body
 from simulator import camera, web_inspect
 from simulator.changes import FAULT_FIELDS, FaultChange, PhoneView, WorldChange
@@ -95,6 +96,7 @@ class SimulatorWeb:
         handheld, world, board = self.handheld, self.handheld.world, self.handheld.board
         return {
             "state": handheld.state,
+            "speed": faster.speed(),
             "pid": handheld.pid,
             "boot": handheld.boot,
             "last_event": world.last_event,

@@ -21,12 +21,14 @@ const models = new Models((json) => fault(json));
 new Phone((answer) => camera.found(answer));
 let connected = false;
 let power = "off";
+let speed = 1;
 
 // What the device does
 
 function showStatus() {
   const words = { running: "Running", off: "Switched off", dead: "The interpreter keeps dying: see the console" };
-  const text = connected ? words[power] : "The simulator is gone; trying again…";
+  const pace = speed > 1 && power === "running" ? `, time ×${speed}` : "";
+  const text = connected ? words[power] + pace : "The simulator is gone; trying again…";
   $("status").textContent = text;
   $("status").classList.toggle("bad", !connected || power !== "running");
   $("dead").textContent = connected && power !== "running" ? text : "";
@@ -190,6 +192,7 @@ const link = new Link({
   },
   state: (state) => {
     power = state.state;
+    speed = state.speed;
     $("desk").hidden = state.devices < 2;
     $("desk").textContent = `Handheld ${state.number} of ${state.devices}`;
     document.title = state.devices < 2 ? "Yima handheld" : `Yima handheld ${state.number}`;

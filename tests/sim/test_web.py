@@ -141,13 +141,20 @@ class Simulator:
     """``python -m simulator`` in a process of its own."""
 
     def __init__(
-        self, profile: Path, authority: str, port: int | None = None, others: list[Path] | None = None
+        self,
+        profile: Path,
+        authority: str,
+        port: int | None = None,
+        others: list[Path] | None = None,
+        speed: int = 1,
     ) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "simulator", "--profile", str(profile), "--port", str(self.port)]
         for other in others or []:
             command += ["--profile", str(other)]
+        if speed > 1:
+            command += ["--speed", str(speed)]
         self.process = subprocess.Popen(
             [*command, "--authority", authority], cwd=ROOT, stdout=subprocess.DEVNULL
         )
