@@ -12,9 +12,11 @@ from firmware.services.clock import Clock
 from firmware.services.files import read_limited
 from firmware.services.gate import Gate, Senses
 from firmware.services.inbox import Inbox
+from firmware.services.intake import Intake
 from firmware.services.journal import Journal
 from firmware.services.keystore import Keystore
 from firmware.services.ledger import Ledger
+from firmware.services.packs import PackStore
 from firmware.services.presence import Presence
 from firmware.services.scanning import Scanning
 from firmware.services.selftest import SelfTest
@@ -22,7 +24,6 @@ from firmware.services.settings import Settings, SettingsError
 from firmware.services.supervisor import Supervisor
 from firmware.services.sync import Sync, Vault
 from firmware.services.tables import Tables
-from firmware.services.truststore import TrustStore
 from firmware.services.wifi import Wifi
 from firmware.ui.flow import Flow
 from firmware.ui.fonts import Fonts
@@ -91,15 +92,15 @@ async def _run() -> None:
     with open(GENERATOR, "rb") as file:
         # A file in ROMFS lends its memory: nothing is copied.
         tables = Tables(DATA + "/tables", make_engine(), memoryview(file))
-    trust = TrustStore(DATA + "/trust.cose", settings.get("root_key"), tables.verify_steps)
+    packs = PackStore(DATA + "/pack", settings, tables.verify_steps)
     test = SelfTest(screens.self_test)
-    await test.run(board, clock, journal, trust)
-    if trust.current:
-        # The list was signed then, so that moment has passed whatever the clock chip says.
-        clock.raise_floor(trust.current.issued_unix)
+    await test.run(board, clock, journal, packs)
+    if packs.current:
+        # The pack was signed then, so that moment has passed whatever the clock chip says.
+        clock.raise_floor(packs.current.issued_unix)
 
     keystore = Keystore(board.nvs)
-    vault = Vault(settings, keystore, journal, trust, clock)
+    vault = Vault(settings, keystore, journal, packs, clock)
     inbox = Inbox()
     scanning = Scanning(board.scanner, inbox, SCAN)
     board.scanner.on_state = scanning.state
@@ -111,6 +112,9 @@ async def _run() -> None:
     ledger.start()
     senses = Senses(scanning, board.thermometer, board.battery)
     gate = Gate(vault, senses, sync, ledger, tables.verify_steps, groups)
+    intake = Intake(packs, DATA, gate.trusted_now_unix)
+    gate.intake = intake
+    packs.on_installed = gate.pack_came
     gate.thermometer_ok = test.thermometer_ok
     fonts.texts.of_rules = gate.rule_text
     panel = Panel(screens, board.buzzer, board.led, board.vibration)
@@ -122,7 +126,8 @@ async def _run() -> None:
     supervisor.spawn("wifi", wifi.run(lambda: supervisor.beat("wifi")), True, RADIO_MS)
     supervisor.spawn("sync", sync.run(lambda: supervisor.beat("sync")), True, RADIO_MS)
     # Between two passengers and two exchanges: neither shall wait.
-    supervisor.spawn("tables", tables.run(trust, lambda: scanning.wanted and not sync.busy))
+    supervisor.spawn("tables", tables.run(packs, lambda: scanning.wanted and not sync.busy))
+    supervisor.spawn("intake", intake.run())
     supervisor.spawn("housekeeping", _housekeeping(gate, clock, supervisor))
     gc.collect()
     print("yima %s ready, %d bytes free" % (VERSION, gc.mem_free()))

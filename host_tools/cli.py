@@ -33,7 +33,6 @@ from host_tools.state import (
     MOST_DEVICES,
     State,
 )
-from host_tools.trustlist import TrustTrouble
 
 DEFAULT_STATE = Path(".yima")
 #: The command line or a file given on it is wrong.
@@ -48,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.action(options)
         return status
-    except (FileTrouble, PackTrouble, TrustTrouble, PeopleTrouble, CoreError) as e:
+    except (FileTrouble, PackTrouble, PeopleTrouble, CoreError) as e:
         return _complain(str(e), BAD_INPUT)
     except (run.RunTrouble, faster.FasterTrouble, BuildError, ImageError) as e:
         return _complain(str(e), BROKEN)
@@ -135,7 +134,7 @@ def _add_server(commands: _Commands[argparse.ArgumentParser], common: argparse.A
     command = group.add_parser("serve", parents=[common], help="device port (TLS) and console on 127.0.0.1")
     command.add_argument("--port", type=_port, default=DEFAULT_PORT_BASE + DEVICES_PORT)
     command.add_argument("--console-port", type=_port, default=DEFAULT_PORT_BASE + CONSOLE_PORT)
-    command.add_argument("--authority", metavar="URL", help="where the trust list comes from")
+    command.add_argument("--authority", metavar="URL", help="where packs come from")
     command.set_defaults(action=_server_serve)
     command = group.add_parser("token", parents=[common], help="make a one-time token for a handheld")
     command.add_argument("--place", default=run.PLACE)
@@ -152,14 +151,12 @@ def _add_server(commands: _Commands[argparse.ArgumentParser], common: argparse.A
 
 
 def _add_trust(commands: _Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
-    group = commands.add_parser("trust", help="the trust list").add_subparsers(
+    group = commands.add_parser("trust", help="foreign issuers").add_subparsers(
         required=True, metavar="COMMAND"
     )
     command = group.add_parser("add", parents=[common], help="trust the signers of EU certificates")
     command.add_argument("certificates", nargs="+", type=Path, metavar="CERT", help="X.509, PEM or DER")
     command.set_defaults(action=_trust_add)
-    command = group.add_parser("show", parents=[common], help="print the trust list")
-    command.set_defaults(action=_trust_show)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -243,21 +240,7 @@ def _trust_add(options: argparse.Namespace) -> int:
         for imported in part.certificates.add(path):
             word = "added" if imported.new else "known already"
             print(f"{imported.kid.hex()}  {imported.issuer}  {imported.algorithm}  {word}")
-    print(f"trust list version {part.trust.opened(part.now_unix()).version}")
-    return 0
-
-
-def _trust_show(options: argparse.Namespace) -> int:
-    part = authority.Authority(State(options.state))
-    opened = part.trust.opened(part.now_unix())
-    print(
-        f"version {opened.version}, issued {_date(opened.issued_unix)}, expires {_date(opened.expires_unix)}"
-    )
-    kinds = {1: "live", 2: "printed", 3: "EU certificate"}
-    for key in opened.keys:
-        words = ", ".join(kinds[kind] for kind in key.kinds)
-        span = f"{_date(key.not_before_unix)} to {_date(key.not_after_unix)}"
-        print(f"{key.kid.hex()}  {key.issuer:8} {words}, COSE algorithm {key.alg}, {span}")
+    print(f"pack version {part.packs.current(part.now_unix()).version}")
     return 0
 
 

@@ -98,13 +98,13 @@ async def _play(stage: Stage, state: State) -> int:
     reporting: asyncio.Task[int] | None = None
     try:
         await stage.wait_until_idle(READY_LIMIT_S)
-        device = await stage.wait_for_trust(1, READY_LIMIT_S)
+        device = await stage.wait_for_pack(1, READY_LIMIT_S)
         ledger = Ledger(stage, str(device["id"]), int((await stage.summary())["last_id"]), int(time.time()))
         turns: asyncio.Queue[Seen | None] = asyncio.Queue()
         reporting = asyncio.create_task(_report(turns, ledger))
         for passenger in QUEUE:
             if passenger.needs_import:
-                await stage.wait_for_trust(await importing, READY_LIMIT_S)
+                await stage.wait_for_pack(await importing, READY_LIMIT_S)
             turns.put_nowait(await _turn(stage, passenger))
         turns.put_nowait(None)
         return await reporting
@@ -272,7 +272,7 @@ def _celsius(centi_c: int | None) -> str:
 
 
 async def _import_issuer(state: State) -> int:
-    """`yima trust add` for the town's foreign issuer; the version of the trust list that has it."""
+    """`yima trust add` for the town's foreign issuer; the version of the pack that has it."""
     certificate = state.authority / "foreign" / "issuer.pem"
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -56,7 +56,7 @@ QUEUE = (
     Passenger("yesterday's code", "yesterday", "stop", ("expired", "stale")),
     Passenger("screenshot, 20 minutes old", "screenshot", "attention", ("stale",)),
     Passenger("forged code", "forger", "stop", ("bad_signature",), kind=None),
-    Passenger("issuer not in the trust list", "neighbour", "attention", ("unknown_issuer",), kind=None),
+    Passenger("issuer not in the pack", "neighbour", "attention", ("unknown_issuer",), kind=None),
     Passenger(
         "green code, fever",
         "shopper",

@@ -158,15 +158,24 @@ class Stage:
         heard = [device for device in devices if device["last_seen_unix"] is not None]
         return max(heard, key=lambda device: int(device["last_seen_unix"]), default=None)
 
-    async def wait_for_trust(self, version: int, limit_s: float) -> dict[str, Any]:
-        """Wait until the handheld holds this version of the trust list. Raises StageTrouble."""
+    async def wait_for_pack(self, version: int, limit_s: float) -> dict[str, Any]:
+        """Wait until the handheld holds this version of the pack. Raises StageTrouble."""
         ends_s = time.monotonic() + limit_s
         while time.monotonic() < ends_s:
             device = await self.device()
-            if device and device["trust_version"] >= version:
+            if device and device["pack_version"] >= version:
                 return device
             await asyncio.sleep(POLL_S)
-        raise StageTrouble(f"the handheld does not get trust list {version} within {limit_s:.0f} s")
+        raise StageTrouble(f"the handheld does not get pack {version} within {limit_s:.0f} s")
+
+    async def wait_for_server_pack(self, version: int, limit_s: float) -> None:
+        """Wait until the server holds this version of the pack. Raises StageTrouble."""
+        ends_s = time.monotonic() + limit_s
+        while time.monotonic() < ends_s:
+            if int((await self.summary())["pack_version"]) >= version:
+                return
+            await asyncio.sleep(POLL_S)
+        raise StageTrouble(f"the server does not get pack {version} within {limit_s:.0f} s")
 
 
 def flow_line(event: dict[str, Any]) -> str | None:

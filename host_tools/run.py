@@ -45,7 +45,7 @@ from host_tools.supervise import ChildTrouble, Program, Supervisor
 WIFI_SSID = "yima"
 WIFI_KEY = "yima-door-2020"
 PLACE = "龙岩市图书馆"
-SCENE = "registered_venue"
+SCENE = "checkpoint"
 TOKEN_LIFE_S = 86_400
 TRUST_LIMIT_S = 15.0
 #: What opens the authority's keys is nobody else's business.
@@ -138,7 +138,7 @@ class System:
                 )
             finally:
                 await image
-            await _wait_for_trust_list(console_url, console.load_or_create_key(state.server))
+            await _wait_for_pack(console_url, console.load_or_create_key(state.server))
             await supervisor.start(
                 Program(
                     "handheld",
@@ -234,18 +234,18 @@ def install(profile: Path, provisioning: bytes | None) -> None:
     prepare(profile / FLASH_IMAGE, tree, provisioning, micropython())
 
 
-async def _wait_for_trust_list(console_url: str, key: str) -> None:
-    """Wait until the server has the trust list, so that a handheld gets it at its first contact."""
+async def _wait_for_pack(console_url: str, key: str) -> None:
+    """Wait until the server has the pack, so that a handheld gets it at its first contact."""
     ends_s = time.monotonic() + TRUST_LIMIT_S
     headers = {"authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(timeout=2.0, trust_env=False, headers=headers) as client:
         while time.monotonic() < ends_s:
             with contextlib.suppress(httpx.HTTPError):
                 answer = await client.get(f"{console_url}/api/summary")
-                if answer.status_code == 200 and answer.json()["trust_version"]:
+                if answer.status_code == 200 and answer.json()["pack_version"]:
                     return
             await asyncio.sleep(0.1)
-    raise RunTrouble("the server does not get the authority's trust list")
+    raise RunTrouble("the server does not get the authority's pack")
 
 
 def micropython() -> str:

@@ -25,7 +25,7 @@ async def play(scenarios: list[Scenario], shots: Path | None) -> int:
     failed = 0
     async with temporary_system() as (stage, state):
         await stage.wait_until_idle(READY_LIMIT_S)
-        device = await stage.wait_for_trust(1, READY_LIMIT_S)
+        device = await stage.wait_for_pack(1, READY_LIMIT_S)
         player = Player(stage, state, str(device["id"]), shots)
         for scenario in scenarios:
             began_s = time.monotonic()

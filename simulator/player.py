@@ -212,11 +212,11 @@ class Player:
         if not found:
             raise Differs(f"{step.where}: `yima pack show` names no version")
         # A handheld that gets its network back asks at once, and not within its half minute.
-        await self._stage.wait_for_server_trust(int(found[1]), PACK_LIMIT_S)
+        await self._stage.wait_for_server_pack(int(found[1]), PACK_LIMIT_S)
         await self._stage.set_world(wifi=False)
         await asyncio.sleep(OFFLINE_S)
         await self._stage.set_world(wifi=True)
-        await self._stage.wait_for_trust(int(found[1]), PACK_LIMIT_S)
+        await self._stage.wait_for_pack(int(found[1]), PACK_LIMIT_S)
 
     async def _do_wait(self, step: Step) -> None:
         """``wait flow: idle``: until the handheld's console says this, after what was done last."""

@@ -4,7 +4,7 @@ The chain is made of one-job steps, each refusing with a reason of its own: pref
 COSE, kid, key, signature, claims, issuer. What the claims mean at the door is judged in verdict.py.
 """
 
-from firmware.core import base45, cbor, cose, inflate, reasons, rsa, shape, trust
+from firmware.core import base45, cbor, cose, inflate, pack, reasons, rsa, shape, trust
 from firmware.core.errors import CoreError
 from firmware.core.hmac256 import sha256
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from firmware.core.trust import VerifySteps
 
 KIND_UNREADABLE = 0
-# The numbers of a trust list's kinds.
+# The numbers of the kinds that a key may sign.
 KIND_LIVE = trust.KIND_LIVE
 KIND_PAPER = trust.KIND_PAPER
 KIND_DCC = trust.KIND_DCC
@@ -126,7 +126,7 @@ class Checked:
 
 def check_steps(
     text: bytes,
-    trust_list: trust.TrustList | None,
+    current: "trust.Keys | None",
     now_unix: int | None,
     verify_steps: "VerifySteps",
     groups: "base45.Groups | None" = None,
@@ -146,7 +146,7 @@ def check_steps(
         sign1 = parse(data, is_dcc)
         kid, alg = kid_and_alg(sign1, is_dcc)
         yield None
-        keys = usable_keys(trust_list, kid, alg)
+        keys = usable_keys(current, kid, alg)
         key = yield from signer_steps(sign1, keys, verify_steps)
         code = claims(sign1.payload, is_dcc)
         code.kid = kid
@@ -210,13 +210,14 @@ def kid_and_alg(sign1: cose.Sign1, is_dcc: bool) -> tuple[bytes, int]:
     return kid, alg
 
 
-def usable_keys(trust_list: trust.TrustList | None, kid: bytes, alg: int) -> list[trust.IssuerKey]:
+def usable_keys(current: "trust.Keys | None", kid: bytes, alg: int) -> list[trust.IssuerKey]:
     """The keys of this kid that can check the algorithm named; at least one."""
-    if trust_list is None:
+    if current is None:
         raise CodeError(reasons.NO_TRUST_LIST)
-    known = trust_list.find(kid)
+    known = current.find(kid)
     if not known:
-        raise CodeError(reasons.UNKNOWN_ISSUER)
+        damaged = current.damaged >> pack.KEYS & 1
+        raise CodeError(reasons.PACK_DAMAGED if damaged else reasons.UNKNOWN_ISSUER)
     usable = []
     for key in known:
         if key.alg == alg and key.usable():

@@ -1,12 +1,12 @@
 """Enrolment and sync messages (docs/formats.md), both directions: handheld and server use these."""
 
-from firmware.core import cbor, cose, record, shape, trust
+from firmware.core import cbor, cose, pack, record, shape
 from firmware.core.errors import CoreError
 
 MAX_PROVISIONING_BYTES = 4096
 MAX_ENROL_BYTES = 1024
 MAX_REQUEST_BYTES = 65536
-MAX_REPLY_BYTES = trust.MAX_BYTES + 1024
+MAX_REPLY_BYTES = pack.MAX_MANIFEST + 1024
 MAX_RECORDS = 200
 MAX_PART_REQUEST_BYTES = 256
 #: Codes seen elsewhere, in a sync reply: how many, and the bytes of each.
@@ -63,7 +63,7 @@ class EnrolReply:
 class SyncRequest:
     """A sync request taken apart. Nothing in it is to be believed before `verify_mac`."""
 
-    __slots__ = ("chain_before", "first_seq", "mac0", "nonce", "records", "time_unix", "trust_version")
+    __slots__ = ("chain_before", "first_seq", "mac0", "nonce", "pack_version", "records", "time_unix")
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class SyncRequest:
         chain_before: bytes,
         records: list[bytes],
         time_unix: int,
-        trust_version: int,
+        pack_version: int,
         nonce: bytes,
         mac0: cose.Mac0,
     ) -> None:
@@ -79,7 +79,7 @@ class SyncRequest:
         self.chain_before = chain_before
         self.records = records
         self.time_unix = time_unix
-        self.trust_version = trust_version
+        self.pack_version = pack_version
         self.nonce = nonce
         self.mac0 = mac0
 
@@ -89,20 +89,25 @@ class SyncRequest:
 
 
 class SyncReply:
-    """The server's answer: the last sequence it holds without a gap, perhaps a newer trust list.
+    """The server's answer: the last sequence it holds without a gap, perhaps the manifest of a newer pack.
 
     `seen` tells of codes that other handhelds of the place saw lately: per code the first 4 bytes of SHA-256
     over its cti, and when (u32), 8 bytes.
     """
 
-    __slots__ = ("acknowledged", "refusal", "seen", "time_unix", "trust")
+    __slots__ = ("acknowledged", "manifest", "refusal", "seen", "time_unix")
 
     def __init__(
-        self, acknowledged: int, time_unix: int, trust: bytes | None, refusal: str | None, seen: bytes = b""
+        self,
+        acknowledged: int,
+        time_unix: int,
+        manifest: bytes | None,
+        refusal: str | None,
+        seen: bytes = b"",
     ) -> None:
         self.acknowledged = acknowledged
         self.time_unix = time_unix
-        self.trust = trust
+        self.manifest = manifest
         self.refusal = refusal
         self.seen = seen
 
@@ -198,13 +203,13 @@ def encode_sync_request(
     chain_before: bytes,
     records: list[bytes],
     time_unix: int,
-    trust_version: int,
+    pack_version: int,
     nonce: bytes,
 ) -> bytes:
     """A sync request, authenticated with `secret`; raises MessageError if it would not be accepted."""
     if len(records) > MAX_RECORDS:
         raise MessageError("too many records")
-    payload = _dumps({1: first_seq, 2: chain_before, 3: records, 4: time_unix, 5: trust_version, 6: nonce})
+    payload = _dumps({1: first_seq, 2: chain_before, 3: records, 4: time_unix, 5: pack_version, 6: nonce})
     data = cose.encode_mac0(secret, device_id.encode(), payload)
     if len(data) > MAX_REQUEST_BYTES:
         raise MessageError("too long")
@@ -247,14 +252,14 @@ def encode_sync_reply(
     acknowledged: int,
     time_unix: int,
     nonce: bytes,
-    trust: bytes | None = None,
+    manifest: bytes | None = None,
     refusal: str | None = None,
     seen: bytes = b"",
 ) -> bytes:
     """The answer to a sync request with `nonce`; raises MessageError if it would not be accepted."""
     fields: dict[object, object] = {1: acknowledged, 2: time_unix, 3: nonce}
-    if trust is not None:
-        fields[4] = trust
+    if manifest is not None:
+        fields[4] = manifest
     if refusal is not None:
         fields[5] = refusal
     if seen:
@@ -276,7 +281,7 @@ def parse_sync_reply(data: bytes, nonce: bytes) -> SyncReply:
         return SyncReply(
             shape.uint(fields[1], _SEQ_MAX),
             shape.unix(fields[2]),
-            shape.octets(fields[4], 1, trust.MAX_BYTES) if 4 in fields else None,
+            shape.octets(fields[4], 1, pack.MAX_MANIFEST) if 4 in fields else None,
             shape.text(fields[5], 256) if 5 in fields else None,
             seen,
         )

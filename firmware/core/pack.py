@@ -61,12 +61,12 @@ PART_DAMAGED = 7
 MALFORMED = 8
 STORAGE = 9
 
+PACKAGE_MAGIC = b"YPK1"
 PACKAGE_HEAD = 8
 PART_HEAD = 36
 #: The longest package file: every part at its limit.
 MAX_PACKAGE = 2_097_152
 
-_MAGIC = b"YPK1"
 _CONTENT_TYPE = 3
 _ROOT_TYPE = "yima-root"
 _ENTRY = 38
@@ -85,7 +85,7 @@ class PackError(CoreError):
 class Manifest:
     """A manifest whose signature was good. Whether it is new, and not yet expired, is for the caller."""
 
-    __slots__ = ("entries", "expires_unix", "issued_unix", "version")
+    __slots__ = ("entries", "expires_unix", "issued_unix", "root_key", "version")
 
     def __init__(self, version: int, issued_unix: int, expires_unix: int, entries: bytes) -> None:
         self.version = version
@@ -93,6 +93,8 @@ class Manifest:
         self.expires_unix = expires_unix
         #: Per part kind u16, length u32 and SHA-256 in one string: objects would take ten times as much.
         self.entries = entries
+        #: The key x‖y that signed it: another one than was asked for where the root changes.
+        self.root_key = b""
 
     def parts(self) -> "Iterator[tuple[int, int, bytes]]":
         """Kind, length and SHA-256 of every part, those of unknown kinds too."""
@@ -106,16 +108,6 @@ class Manifest:
             if found == kind:
                 return length, digest
         return None
-
-
-class Opened:
-    """A manifest, and the key x‖y that signed it: another one than was asked for where the root changes."""
-
-    __slots__ = ("manifest", "root_key")
-
-    def __init__(self, manifest: Manifest, root_key: bytes) -> None:
-        self.manifest = manifest
-        self.root_key = root_key
 
 
 def name_of(reason: int) -> str:
@@ -137,6 +129,11 @@ def name_of(reason: int) -> str:
     if reason == MALFORMED:
         return "malformed"
     return "storage"
+
+
+def encode_entry(kind: int, length: int, digest: bytes) -> bytes:
+    """One part as `Manifest.entries` has it."""
+    return struct.pack(">HI", kind, length) + digest
 
 
 def limit_of(kind: int) -> int:
@@ -174,8 +171,10 @@ def text_key(number: int, language: int) -> bytes:
     return struct.pack(">IHBB", number, 0, 0, language)
 
 
-def open_steps(data: bytes, root_key: bytes, verify_steps: "VerifySteps") -> "Generator[None, None, Opened]":
-    """Check a manifest's signature by `root_key` (x‖y), then parse it, in slices; returns an Opened.
+def open_steps(
+    data: bytes, root_key: bytes, verify_steps: "VerifySteps"
+) -> "Generator[None, None, Manifest]":
+    """Check a manifest's signature by `root_key` (x‖y), then parse it, in slices.
 
     A manifest wrapped for a change of root is taken by whoever holds the old key, checking both signatures,
     and by whoever holds the new key already. Raises PackError: FOREIGN_ROOT, BAD_SIGNATURE, PART_TOO_LARGE or
@@ -183,16 +182,23 @@ def open_steps(data: bytes, root_key: bytes, verify_steps: "VerifySteps") -> "Ge
     """
     if len(data) > MAX_MANIFEST:
         raise PackError(MALFORMED, "too long")
-    sign1 = _parse(data)
-    signer = root_key
-    wrapped = _wrapped(sign1)
-    if wrapped is not None:
-        signer, data = wrapped
-        if signer != root_key:
-            yield from _verify_steps(sign1, root_key, verify_steps, 3)
-        sign1 = _parse(data)
+    try:
+        sign1 = _sign1(data)
+        signer = root_key
+        if _CONTENT_TYPE in sign1.header:
+            if sign1.header[_CONTENT_TYPE] != _ROOT_TYPE:
+                raise PackError(MALFORMED, "content type")
+            fields = shape.mapping(cbor.loads(sign1.payload, max_items=8), (1, 2))
+            signer = shape.octets(fields[1], 64)
+            if signer != root_key:
+                yield from _verify_steps(sign1, root_key, verify_steps, 3)
+            sign1 = _sign1(shape.octets(fields[2], 1, MAX_MANIFEST))
+    except (cose.CoseError, cbor.CborError, shape.ShapeError) as e:
+        raise PackError(MALFORMED, str(e)) from None
     yield from _verify_steps(sign1, signer, verify_steps, 2)
-    return Opened(parse_payload(sign1.payload), signer)
+    manifest = parse_payload(sign1.payload)
+    manifest.root_key = signer
+    return manifest
 
 
 def parse_payload(payload: bytes) -> Manifest:
@@ -211,7 +217,7 @@ def parse_payload(payload: bytes) -> Manifest:
             limit = limit_of(kind)
             if limit and length > limit:
                 raise PackError(PART_TOO_LARGE, "kind %d" % kind)
-            entries.extend(struct.pack(">HI", kind, length) + shape.octets(values[2], 32))
+            entries.extend(encode_entry(kind, length, shape.octets(values[2], 32)))
         return Manifest(
             shape.uint(fields[1], VERSION_MAX),
             shape.unix(fields[2]),
@@ -251,9 +257,22 @@ def encode_rotation(
     return _limited(_signed(header, cbor.dumps({1: new_root, 2: manifest}), sign))
 
 
+def package_head(head: bytes, part: bool) -> "tuple[bytes, int]":
+    """What a package file says before a manifest (8 bytes) or, with `part`, before a part (36 bytes).
+
+    Returns magic or SHA-256, and the length of what follows; raises PackError MALFORMED.
+    """
+    if len(head) != (PART_HEAD if part else PACKAGE_HEAD) or not (part or head[:4] == PACKAGE_MAGIC):
+        raise PackError(MALFORMED, "not a package")
+    length: int = struct.unpack(">I", head[-4:])[0]
+    if not part and not 1 <= length <= MAX_MANIFEST:
+        raise PackError(MALFORMED, "manifest's length")
+    return head[:-4], length
+
+
 def encode_package(manifest: bytes, parts: "Iterable[bytes]") -> bytes:
     """A package file of a manifest and some of its parts; raises PackError if it is too long."""
-    pieces = [_MAGIC, struct.pack(">I", len(manifest)), manifest]
+    pieces = [PACKAGE_MAGIC, struct.pack(">I", len(manifest)), manifest]
     for data in parts:
         pieces.append(sha256(data) + struct.pack(">I", len(data)))
         pieces.append(data)
@@ -263,47 +282,12 @@ def encode_package(manifest: bytes, parts: "Iterable[bytes]") -> bytes:
     return package
 
 
-def parse_package_head(head: bytes) -> int:
-    """The manifest's length from a package file's first 8 bytes; raises PackError MALFORMED."""
-    if len(head) != PACKAGE_HEAD or head[:4] != _MAGIC:
-        raise PackError(MALFORMED, "not a package")
-    length: int = struct.unpack(">I", head[4:])[0]
-    if not 1 <= length <= MAX_MANIFEST:
-        raise PackError(MALFORMED, "manifest's length")
-    return length
-
-
-def parse_part_head(head: bytes) -> "tuple[bytes, int]":
-    """SHA-256 and length of the part that follows these 36 bytes; raises PackError MALFORMED."""
-    if len(head) != PART_HEAD:
-        raise PackError(MALFORMED, "package cut short")
-    return head[:32], struct.unpack(">I", head[32:])[0]
-
-
-def _parse(data: bytes) -> cose.Sign1:
-    """A COSE_Sign1 with tag 18 and nothing in its unprotected header; raises PackError."""
-    if data[:1] != b"\xd2":
-        raise PackError(MALFORMED, "tag 18 expected")
-    try:
-        sign1 = cose.parse_sign1(data)
-    except cose.CoseError as e:
-        raise PackError(MALFORMED, str(e)) from None
-    if sign1.unprotected:
+def _sign1(data: bytes) -> cose.Sign1:
+    """A COSE_Sign1 with tag 18 and nothing in its unprotected header; raises PackError, CoseError."""
+    sign1 = cose.parse_sign1(data)
+    if data[:1] != b"\xd2" or sign1.unprotected:
         raise PackError(MALFORMED, "header")
     return sign1
-
-
-def _wrapped(sign1: cose.Sign1) -> "tuple[bytes, bytes] | None":
-    """New root key and manifest of a change of root; None of a plain manifest. Raises PackError."""
-    if _CONTENT_TYPE not in sign1.header:
-        return None
-    if sign1.header[_CONTENT_TYPE] != _ROOT_TYPE:
-        raise PackError(MALFORMED, "content type")
-    try:
-        fields = shape.mapping(cbor.loads(sign1.payload, max_items=8), (1, 2))
-        return shape.octets(fields[1], 64), shape.octets(fields[2], 1, MAX_MANIFEST)
-    except (cbor.CborError, shape.ShapeError) as e:
-        raise PackError(MALFORMED, str(e)) from None
 
 
 def _verify_steps(

@@ -41,7 +41,7 @@ class PlaceCode:
 
 def check_place_steps(
     text: bytes,
-    trust_list: "trust.TrustList | None",
+    current: "trust.Keys | None",
     now_unix: int | None,
     verify_steps: "VerifySteps",
     groups: "base45.Groups | None" = None,
@@ -60,7 +60,7 @@ def check_place_steps(
         yield None
         sign1 = codes.parse(data, False)
         kid, alg = codes.kid_and_alg(sign1, False)
-        usable = codes.usable_keys(trust_list, kid, alg)
+        usable = codes.usable_keys(current, kid, alg)
         yield None
         key = yield from codes.signer_steps(sign1, usable, verify_steps)
         place = _claims(sign1.payload)

@@ -29,25 +29,6 @@ class SheetError(CoreError):
     """A text that is no frame, or data that makes no sheet."""
 
 
-class Frame:
-    """One frame: `piece` belongs at `offset` of the file of `length` bytes that `set_id` names."""
-
-    __slots__ = ("count", "index", "length", "offset", "piece", "set_id")
-
-    def __init__(self, set_id: bytes, index: int, count: int, length: int, offset: int, piece: bytes) -> None:
-        self.set_id = set_id
-        self.index = index
-        self.count = count
-        self.length = length
-        self.offset = offset
-        self.piece = piece
-
-
-def set_id_of(digest: bytes) -> bytes:
-    """The set id of the file with this SHA-256."""
-    return digest[:4]
-
-
 def encode_frames(data: bytes, piece_bytes: int = MAX_PIECE) -> "list[str]":
     """The frames' texts of a file; raises SheetError if it is empty or too long for one sheet."""
     if not 1 <= piece_bytes <= MAX_PIECE:
@@ -55,7 +36,7 @@ def encode_frames(data: bytes, piece_bytes: int = MAX_PIECE) -> "list[str]":
     count = (len(data) + piece_bytes - 1) // piece_bytes
     if not 1 <= count <= MAX_FRAMES:
         raise SheetError("too long for a sheet" if data else "nothing to print")
-    set_id = set_id_of(sha256(data))
+    set_id = sha256(data)[:4]
     texts = []
     for index in range(count):
         piece = data[index * piece_bytes : (index + 1) * piece_bytes]
@@ -65,8 +46,11 @@ def encode_frames(data: bytes, piece_bytes: int = MAX_PIECE) -> "list[str]":
     return texts
 
 
-def parse_frame(text: bytes) -> Frame:
-    """Read a frame's text; raises SheetError."""
+def parse_frame(text: bytes) -> "tuple[bytes, int, int, bytes]":
+    """Read a frame's text: what names the sheet (set id, count, length, size of pieces), index, count, piece.
+
+    Raises SheetError.
+    """
     if text[:4] != PREFIX or len(text) > _MAX_TEXT:
         raise SheetError("no frame")
     try:
@@ -79,17 +63,14 @@ def parse_frame(text: bytes) -> Frame:
     index, count, length = struct.unpack(">HHI", data[4:_HEAD])
     if index >= count or count > MAX_FRAMES:
         raise SheetError("frame number")
-    if index < count - 1:
-        offset = index * size
-        fits = (count - 1) * size < length <= count * size
-    else:
-        offset = length - size
-        fits = offset == 0 if count == 1 else _last_fits(offset, size, count - 1)
-    if not fits:
+    # The last piece may be short: where it begins tells how long the others are.
+    piece_bytes = size
+    if index and index == count - 1:
+        piece_bytes = (length - size) // index
+        if piece_bytes * index != length - size:
+            raise SheetError("length")
+    if not (count - 1) * piece_bytes < length <= count * piece_bytes or piece_bytes > MAX_PIECE:
         raise SheetError("length")
-    return Frame(data[:4], index, count, length, offset, data[_HEAD:-_CRC])
-
-
-def _last_fits(offset: int, size: int, before: int) -> bool:
-    """Whether a last piece of `size` bytes at `offset` may follow `before` equal ones."""
-    return offset > 0 and offset % before == 0 and size <= offset // before <= MAX_PIECE
+    if size != min(piece_bytes, length - index * piece_bytes):
+        raise SheetError("length")
+    return data[:4] + data[6:_HEAD] + struct.pack(">H", piece_bytes), index, count, data[_HEAD:-_CRC]

@@ -19,15 +19,27 @@ from firmware.core.hmac256 import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
+    from typing import Protocol
 
-    ReadAt = Callable[[int, int], bytes]
+    class File(Protocol):
+        """What of an open file is needed; where a flash fails it raises OSError."""
+
+        def seek(self, __offset: int) -> int:
+            """Go to a byte."""
+
+        def read(self, __length: int) -> bytes:
+            """So many bytes from there, fewer at the end."""
+
+        def close(self) -> None:
+            """The end of reading."""
+
 
 KEY_BYTES = 8
 HEADER_BYTES = 12
 #: How often one key may occur.
 MAX_SAME = 16
-#: The longest blob that is read into memory, if the caller does not say.
+#: The longest blob that is read into memory.
 MAX_BLOB = 4096
 _MAGIC = b"YT1\n"
 _BLOCK = 256
@@ -41,15 +53,15 @@ class TableError(CoreError):
 
 
 class Table:
-    """A table behind `read_at(offset, length)`, which returns the bytes of its file; `length` is the file's.
+    """A table or book in `file`, which stays open and is `length` bytes long.
 
-    Only its count and the size of its values are kept. Raises TableError; what `read_at` raises goes through.
+    Only its count and the size of its records are kept. Raises TableError; what the file raises goes through.
     """
 
-    __slots__ = ("_length", "_read_at", "_size", "count")
+    __slots__ = ("_length", "_size", "count", "file")
 
-    def __init__(self, read_at: "ReadAt", length: int) -> None:
-        self._read_at = read_at
+    def __init__(self, file: "File", length: int) -> None:
+        self.file = file
         self._length = length
         head = self._read(0, HEADER_BYTES)
         value_bytes, reserved, count = struct.unpack(">HHI", head[4:])
@@ -57,18 +69,8 @@ class Table:
         self._size: int = KEY_BYTES + value_bytes
         if head[:4] != _MAGIC or reserved or self._size > _BLOCK:
             raise TableError("not a table")
-        if self.tail > length:
+        if HEADER_BYTES + count * self._size > length:
             raise TableError("table cut short")
-
-    @property
-    def value_bytes(self) -> int:
-        """The size of a value."""
-        return self._size - KEY_BYTES
-
-    @property
-    def tail(self) -> int:
-        """Where the bytes after the records begin."""
-        return HEADER_BYTES + self.count * self._size
 
     def find(self, key: bytes) -> "list[bytes]":
         """The values of all records with this 8-byte key, in their order; at most 16."""
@@ -82,36 +84,27 @@ class Table:
         low, high = 0, self.count
         low_key, high_key = 0, 1 << 32
         guesses = _GUESSES
-        while high - low >= per_block:
-            if guesses:
-                at = low + (wanted - low_key) * (high - low) // max(1, high_key - low_key)
-            else:
-                at = (low + high) // 2
-            # The first guess is far off in a long table: one key is enough to make the next one good.
-            count = 1 if guesses == _GUESSES and high - low > 16 * per_block else per_block
-            guesses -= guesses > 0
-            at = max(low, min(at - count // 2, high - count))
-            block = self._records(at, count)
+        while True:
+            count = min(per_block, self.count - low)
+            at = low
+            if high - low >= per_block:
+                if guesses:
+                    at += (wanted - low_key) * (high - low) // max(1, high_key - low_key)
+                else:
+                    at = (low + high) // 2
+                # The first guess is far off in a long table: one key is enough to make the next one good.
+                if guesses == _GUESSES and high - low > 16 * per_block:
+                    count = 1
+                guesses -= guesses > 0
+                at = max(low, min(at - count // 2, high - count))
+            block = self._read(HEADER_BYTES + at * size, count * size)
+            end = len(block) - size
             if at > low and block[:KEY_BYTES] >= key:
                 high, high_key = at, int.from_bytes(block[:4], "big")
-                continue
-            end = len(block) - size
-            if block[end : end + KEY_BYTES] >= key:
-                return self._collect(key, block, at)
-            low, low_key = at + count, int.from_bytes(block[end : end + 4], "big")
-        return self._collect(key, self._records(low, min(per_block, self.count - low)), low)
-
-    def value_at(self, index: int) -> bytes:
-        """The value of record number `index`."""
-        return self._record(index)[KEY_BYTES:]
-
-    def key_at(self, index: int) -> bytes:
-        """The key of record number `index`."""
-        return self._record(index)[:KEY_BYTES]
-
-    def _collect(self, key: bytes, block: bytes, at: int) -> "list[bytes]":
-        """The values under `key` from record `at` on, of which `block` is the beginning."""
-        size = self._size
+            elif high - low >= per_block and block[end : end + KEY_BYTES] < key:
+                low, low_key = at + count, int.from_bytes(block[end : end + 4], "big")
+            else:
+                break
         found: "list[bytes]" = []
         while block:
             start = block.find(key)
@@ -125,52 +118,34 @@ class Table:
             at += len(block) // size
             if len(found) == MAX_SAME or block[end : end + KEY_BYTES] > key:
                 break
-            block = self._records(at, min(_BLOCK // size, self.count - at))
+            block = self._read(HEADER_BYTES + at * size, min(per_block, self.count - at) * size)
         return found
 
-    def _record(self, index: int) -> bytes:
+    def record(self, index: int) -> bytes:
+        """Key and value of record number `index`."""
         if not 0 <= index < self.count:
             raise TableError("no such record")
-        return self._records(index, 1)
+        return self._read(HEADER_BYTES + index * self._size, self._size)
 
-    def _records(self, index: int, count: int) -> bytes:
-        if count <= 0:
-            return b""
-        return self._read(HEADER_BYTES + index * self._size, count * self._size)
+    def blob(self, value: bytes) -> bytes:
+        """The blob that a value of a book stands for; one of more than 4,096 bytes is refused unread."""
+        if len(value) != _BOOK_VALUE:
+            raise TableError("not a book")
+        offset, length = struct.unpack(">II", value)
+        if length > MAX_BLOB:
+            raise TableError("blob too long")
+        return self._read(HEADER_BYTES + self.count * self._size + offset, length)
 
     def _read(self, offset: int, length: int) -> bytes:
         if offset + length > self._length:
             raise TableError("table cut short")
-        data = self._read_at(offset, length)
+        if not length:
+            return b""
+        self.file.seek(offset)
+        data = self.file.read(length)
         if len(data) != length:
             raise TableError("table cut short")
         return data
-
-
-class Book(Table):
-    """A table of blobs; one longer than `max_blob` is refused before it is read."""
-
-    __slots__ = ("_max_blob",)
-
-    def __init__(self, read_at: "ReadAt", length: int, max_blob: int = MAX_BLOB) -> None:
-        super().__init__(read_at, length)
-        self._max_blob = max_blob
-        if self.value_bytes != _BOOK_VALUE:
-            raise TableError("not a book")
-
-    def blobs(self, key: bytes) -> "list[bytes]":
-        """The blobs of all records with this 8-byte key, in their order; at most 16."""
-        return [self._blob(value) for value in self.find(key)]
-
-    def blob_at(self, index: int) -> bytes:
-        """The blob of record number `index`."""
-        return self._blob(self.value_at(index))
-
-    def _blob(self, value: bytes) -> bytes:
-        offset, length = struct.unpack(">II", value)
-        if length > self._max_blob:
-            raise TableError("blob too long")
-        return self._read(self.tail + offset, length) if length else b""
 
 
 def key_of(name: "str | bytes") -> bytes:

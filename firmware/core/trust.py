@@ -1,4 +1,4 @@
-"""The trust list (docs/formats.md): the issuer keys a handheld believes, signed by the root key."""
+"""Issuer keys (docs/formats.md): whose signature a handheld believes, on which kind of code, and when."""
 
 from firmware.core import cbor, cose, rsa, shape
 from firmware.core.errors import CoreError
@@ -7,11 +7,20 @@ from firmware.core.hmac256 import sha256
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from typing import Protocol
 
     VerifySteps = Callable[[bytes, bytes, bytes], Generator[None, None, bool]]
 
-MAX_BYTES = 65536
-MAX_KEYS = 1024
+    class Keys(Protocol):
+        """Where issuer keys are looked up: a pack."""
+
+        damaged: int
+        expires_unix: int
+
+        def find(self, kid: bytes) -> "list[IssuerKey]":
+            """The keys of this kid: none, one, or, as 8 bytes may meet by chance, several."""
+
+
 MAX_KEY_BYTES = 1024
 
 # What a key may sign.
@@ -20,12 +29,9 @@ KIND_PAPER = 2
 KIND_DCC = 3
 KIND_PLACE = 4
 
-# Items of a full list: per key a map, eight keys and values, and four kinds.
-_MAX_ITEMS = 16 + MAX_KEYS * 24
-
 
 class TrustError(CoreError):
-    """A trust list that is malformed, too big, or not signed by the root key."""
+    """An issuer key that is not of its form."""
 
 
 class IssuerKey:
@@ -60,80 +66,9 @@ class IssuerKey:
         return self.alg == cose.PS256 and rsa.supported(self.key, self.exponent)
 
 
-class TrustList:
-    """A verified trust list. Whether it is the newest, and not yet expired, is for the caller to judge."""
-
-    __slots__ = ("expires_unix", "issued_unix", "keys", "version")
-
-    def __init__(self, version: int, issued_unix: int, expires_unix: int, keys: list[IssuerKey]) -> None:
-        self.version = version
-        self.issued_unix = issued_unix
-        self.expires_unix = expires_unix
-        self.keys = keys
-
-    def find(self, kid: bytes) -> list[IssuerKey]:
-        """The keys of this kid: none, one, or, as 8 bytes may meet by chance, several."""
-        return [key for key in self.keys if key.kid == kid]
-
-
 def kid_of_key(public_key: bytes) -> bytes:
     """The kid of a P-256 key x‖y: the first 8 bytes of SHA-256 over the uncompressed point 04‖x‖y."""
     return sha256(b"\x04", public_key)[:8]
-
-
-def open_steps(
-    data: bytes, root_key: bytes, verify_steps: "VerifySteps"
-) -> "Generator[None, None, TrustList]":
-    """Check the signature of a trust list by `root_key` (x‖y), then parse it, in slices of work.
-
-    Returns a TrustList; raises TrustError. `verify_steps` is p256.verify_steps or its like.
-    """
-    if len(data) > MAX_BYTES:
-        raise TrustError("too long")
-    try:
-        sign1 = cose.parse_sign1(data)
-    except cose.CoseError as e:
-        raise TrustError(str(e)) from None
-    if sign1.header != {cose.ALG: cose.ES256, cose.KID: kid_of_key(root_key)} or sign1.unprotected:
-        raise TrustError("header")
-    good = yield from verify_steps(root_key, cose.sign1_digest(sign1), sign1.signature)
-    if not good:
-        raise TrustError("signature")
-    return parse_payload(sign1.payload)
-
-
-def parse_payload(payload: bytes) -> TrustList:
-    """The payload of a trust list whose signature was good; raises TrustError."""
-    try:
-        fields = shape.mapping(cbor.loads(payload, max_items=_MAX_ITEMS), (1, 2, 3, 4))
-        keys = shape.array(fields[4], 0, MAX_KEYS)
-        # One at a time in place: the decoded map of a key is garbage as soon as its IssuerKey stands.
-        for i in range(len(keys)):
-            keys[i] = _issuer_key(keys[i])
-        return TrustList(shape.uint(fields[1]), shape.unix(fields[2]), shape.unix(fields[3]), keys)  # type: ignore[arg-type]
-    except (cbor.CborError, shape.ShapeError) as e:
-        raise TrustError(str(e)) from None
-
-
-def encode_trust(
-    version: int,
-    issued_unix: int,
-    expires_unix: int,
-    keys: list[IssuerKey],
-    root_key: bytes,
-    sign: "Callable[[bytes], bytes]",
-) -> bytes:
-    """A signed trust list; raises TrustError if it would not be accepted.
-
-    `sign` turns the bytes to be signed into r‖s under the private half of `root_key` (x‖y).
-    """
-    payload = cbor.dumps({1: version, 2: issued_unix, 3: expires_unix, 4: [_entry(key) for key in keys]})
-    parse_payload(payload)
-    protected = cbor.dumps({cose.ALG: cose.ES256, cose.KID: kid_of_key(root_key)})
-    data = cose.encode_sign1(protected, payload, sign(cose.sig_structure(protected, payload)))
-    if len(data) > MAX_BYTES:
-        raise TrustError("too long")
-    return data
 
 
 def encode_issuer_key(key: IssuerKey) -> bytes:
@@ -169,7 +104,7 @@ def _entry(key: IssuerKey) -> dict[int, object]:
 
 
 def _issuer_key(value: object) -> IssuerKey:
-    """One entry of the list; raises ShapeError."""
+    """One decoded key; raises ShapeError."""
     fields = shape.mapping(value, (1, 2, 3, 4, 5, 6, 7), (8,))
     alg = shape.sint(fields[2])
     exponent = shape.uint(fields[8]) if 8 in fields else None

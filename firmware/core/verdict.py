@@ -3,7 +3,10 @@
 from firmware.core import codes, reasons
 from firmware.core.codes import Code, Person
 from firmware.core.scene import Scene
-from firmware.core.trust import TrustList
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from firmware.core.trust import Keys
 
 PASS = reasons.PASS
 STOP = reasons.STOP
@@ -32,7 +35,7 @@ def weakest(given: list[int]) -> int:
 
 
 def code_reasons(
-    code: Code, person: Person, scene: Scene, now_unix: int | None, trust: TrustList | None
+    code: Code, person: Person, scene: Scene, now_unix: int | None, current: "Keys | None"
 ) -> list[int]:
     """What speaks against a person with a verified code, stops first; an empty list if nothing does.
 
@@ -46,9 +49,9 @@ def code_reasons(
     if now_unix is not None and now_unix >= code.expires_unix:
         found.append(reasons.EXPIRED)
     found.extend(_time_reasons(code, scene, now_unix))
-    if trust is None:
+    if current is None:
         found.append(reasons.NO_TRUST_LIST)
-    elif now_unix is not None and now_unix >= trust.expires_unix:
+    elif now_unix is not None and now_unix >= current.expires_unix:
         found.append(reasons.TRUST_EXPIRED)
     if code.kind == codes.KIND_DCC:
         found.append(reasons.FOREIGN_MANUAL)

@@ -1,7 +1,7 @@
 """The one clock of the handheld: Unix seconds that only move forward, and whether they can be relied on.
 
 Sources, best first: the server's time, the battery-backed clock chip, the floor. The floor is a time that
-has surely passed: the day of this release, then the latest record or trust list seen. Between readings the
+has surely passed: the day of this release, then the latest record or pack seen. Between readings the
 chip's millisecond ticks carry the time on. Only this file knows that MicroPython on the ESP32 counts from
 2000 and other ports from 1970.
 """
@@ -130,7 +130,7 @@ class Clock:
         return True
 
     def raise_floor(self, unix: int) -> None:
-        """`unix` has surely passed: a record or a trust list was made then."""
+        """`unix` has surely passed: a record or a pack was made then."""
         self._floor_unix = max(self._floor_unix, unix)
         if self.now_unix() < unix:
             if self._unix < unix - BACKWARD_S:

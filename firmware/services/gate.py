@@ -2,7 +2,7 @@
 
 import time
 
-from firmware.core import reasons, record, verdict
+from firmware.core import reasons, record
 from firmware.core.codes import Checked, Code, check_steps
 from firmware.core.decision import Decision
 from firmware.core.place import check_place_steps
@@ -13,7 +13,6 @@ from firmware.core.scene import (
     PASSAGES,
     ROLE_VISITOR,
     Scene,
-    default_scene,
     fallback_scene,
 )
 from firmware.services import pin
@@ -33,6 +32,7 @@ if False:
     from drivers.mlx90614 import Thermometer
     from firmware.core.base45 import Groups
     from firmware.core.codes import Person
+    from firmware.core.packview import Pack
     from firmware.core.place import PlaceCode
     from firmware.services.intake import Intake
     from firmware.services.ledger import Ledger
@@ -88,9 +88,9 @@ class Gate:
     # ------------------------------------------------------------------ what holds here
 
     @property
-    def pack(self) -> "Any":
+    def pack(self) -> "Pack | None":
         """The pack in force, None before the first."""
-        return self._vault.trust.current
+        return self._vault.packs.current
 
     @property
     def place(self) -> str:
@@ -123,7 +123,7 @@ class Gate:
         """The scene in force: from the pack, or without one a scene in which nobody passes."""
         id = str(self._vault.settings.get("scene"))
         pack = self.pack
-        key = (id, self.place, pack and (pack.version, getattr(pack, "damaged", 0)))
+        key = (id, self.place, pack and (pack.version, pack.damaged))
         if self._scene is None or key != self._scene_of:
             found = self._find_scene(id, pack)
             self.scene_known = found is not None
@@ -133,26 +133,24 @@ class Gate:
                 self.ledger.settle(found, self.place)
         return self._scene
 
-    def _find_scene(self, id: str, pack: "Any") -> "Scene | None":
-        if pack is None:
-            return fallback_scene(id)
-        look = getattr(pack, "scene", None)
-        found: "Scene | None" = default_scene(id) if look is None else look(id)
-        return found
+    def _find_scene(self, id: str, pack: "Pack | None") -> "Scene | None":
+        return fallback_scene(id) if pack is None else pack.scene(id)
 
     def scenes(self) -> "list[tuple[str, str]]":
         """Id and name of every scene of the pack, in the order of the menu."""
         pack = self.pack
-        found = []
-        for id in pack.scene_ids() if hasattr(pack, "scene_ids") else []:
-            scene = self._find_scene(id, pack)
+        found: "list[tuple[str, str]]" = []
+        if pack is None:
+            return found
+        for id in pack.scene_ids():
+            scene = pack.scene(id)
             if scene:
                 found.append((id, scene.name(self.language)))
         return found
 
     def scene_name(self, id: str) -> "str | None":
         """The name of a scene of the pack, None where it has no such scene."""
-        scene = self._find_scene(id, self.pack) if self.pack else None
+        scene = self.pack.scene(id) if self.pack else None
         return scene.name(self.language) if scene else None
 
     def scene_is_due(self) -> bool:
@@ -202,8 +200,7 @@ class Gate:
 
     def opens(self, presses: bytes) -> bool:
         """Whether these presses are the PIN."""
-        look = getattr(self.pack, "config", None)
-        config = look() if look else None
+        config = self.pack.config() if self.pack else None
         wanted = config.get(CONFIG_PIN) if isinstance(config, dict) else None
         if self.pin_wait_s():
             return False
@@ -272,11 +269,9 @@ class Gate:
 
     def role(self, person: "Person | None", scene: Scene) -> "int | None":
         """What the roster says of a person, None where the scene uses none."""
-        look = getattr(self.pack, "role", None)
-        if not scene.uses_roster or look is None:
+        if not scene.uses_roster or self.pack is None:
             return None
-        role: int = look(person.sub) if person is not None and person.sub else ROLE_VISITOR
-        return role
+        return self.pack.role(person.sub) if person is not None and person.sub else ROLE_VISITOR
 
     async def judge(
         self,
@@ -288,15 +283,8 @@ class Gate:
         ahead: int,
     ) -> "list[int]":
         """What speaks against a person before anything is measured; `ahead` of the party go in first."""
-        pack, person = self.pack, decision.person
-        found: "list[int]"
-        if pack is not None and not hasattr(pack, "rules") and (code is None or person is None):
-            found = [] if now_unix is not None else [reasons.CLOCK_UNTRUSTED]
-        elif hasattr(pack, "rules") or pack is None or code is None or person is None:
-            case = Case(code, person, scene, self.place, decision.role or ROLE_VISITOR, now_unix)
-            found = await exhaust(judge_steps(case, pack))
-        else:
-            found = verdict.code_reasons(code, person, scene, now_unix, pack)
+        case = Case(code, decision.person, scene, self.place, decision.role or ROLE_VISITOR, now_unix)
+        found: "list[int]" = await exhaust(judge_steps(case, self.pack))
         if not self.scene_known:
             found.append(reasons.SCENE_UNKNOWN)
         if direction != record.DIRECTION_OUT:
@@ -331,9 +319,7 @@ class Gate:
 
     def rule_text(self, reason: int, language: str) -> "tuple[str, str] | None":
         """Text and advice that the pack has for a reason of its rules."""
-        look = getattr(self.pack, "text", None)
-        found: "tuple[str, str] | None" = look(reason, language) if look else None
-        return found
+        return self.pack.text(reason, language) if self.pack else None
 
     # ------------------------------------------------------------------ between passages
 
@@ -350,12 +336,12 @@ class Gate:
             ("chip_thermometer", self.thermometer_ok),
             ("chip_clock", clock.trusted and not clock.conflict),
             ("chip_flash", self.ledger.ok),
-            ("chip_trust", self.pack is not None and not getattr(self.pack, "damaged", 0)),
+            ("chip_trust", self.pack is not None and not self.pack.damaged),
             ("chip_wifi", self._sync.reached),
         )
         return [(text_id, GOOD if ok else BAD) for text_id, ok in states]
 
-    def pack_came(self, pack: "Any") -> None:
+    def pack_came(self, pack: "Pack") -> None:
         """A pack has come into force: its scene holds from now on, and the journal knows."""
         self.ledger.event(record.EVENT_PACK, self.scene().id, self.place, "version %d" % pack.version)
         self._sync.kick()

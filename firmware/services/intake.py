@@ -7,24 +7,16 @@ the flash least; where each one lies is remembered in a byte per frame.
 
 import asyncio
 import os
+import struct
 
-from firmware.core.pack import (
-    MALFORMED,
-    PACKAGE_HEAD,
-    PART_HEAD,
-    STORAGE,
-    PackError,
-    parse_package_head,
-    parse_part_head,
-)
+from firmware.core.pack import MALFORMED, PACKAGE_HEAD, PART_HEAD, STORAGE, PackError, package_head
 from firmware.core.sheet import SheetError, parse_frame
-from firmware.services.packfiles import PartFile, remove, size_of
+from firmware.services.packfiles import remove, size_of
 from firmware.services.slices import exhaust
 
 if False:
     from typing import Callable
 
-    from firmware.core.packview import Source
     from firmware.services.packs import PackStore
 
 LOOK_MS = 3_000
@@ -33,131 +25,53 @@ _CHUNK_BYTES = 512
 _NONE = 0xFF
 
 
-async def install_package(packs: "PackStore", source: "Source", now_unix: "int | None") -> None:
-    """Take manifest and missing parts out of a package file and put the pack in force. Raises PackError."""
-    try:
-        length = parse_package_head(source.read_at(0, PACKAGE_HEAD))
-        manifest = await exhaust(packs.stage_steps(source.read_at(PACKAGE_HEAD, length), now_unix))
-        at = PACKAGE_HEAD + length
-        while at < source.length:
-            digest, length = parse_part_head(source.read_at(at, PART_HEAD))
-            at += PART_HEAD
-            if (length, digest) in [(size, wanted) for _, size, wanted in packs.missing(manifest)]:
-                await _copy(packs, source, at, length, digest)
-            at += length
-        if at != source.length:
-            raise PackError(MALFORMED, "package cut short")
-    except OSError as e:
-        raise PackError(STORAGE, "error %d" % (e.errno or 0)) from None
-    packs.commit(manifest)
+class Intake:
+    """Looks for packages in `folder`, and collects the frames of a sheet; a restart begins the sheet anew."""
 
-
-async def _copy(packs: "PackStore", source: "Source", at: int, length: int, digest: bytes) -> None:
-    """One part to its place. Raises PackError, OSError."""
-    sink = packs.sink(length, digest)
-    try:
-        while sink.offset < length:
-            data = source.read_at(at + sink.offset, min(_CHUNK_BYTES, length - sink.offset))
-            if not data:
-                raise PackError(MALFORMED, "package cut short")
-            sink.write(data)
-            await asyncio.sleep_ms(0)
-    finally:
-        sink.close()
-    await exhaust(sink.finish_steps())
-
-
-class Sheet:
-    """Collects the frames of one sheet in the file at `path`; a restart begins anew."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._set_id = b""
-        # Per frame its place in the file, in pieces.
+    def __init__(self, packs: "PackStore", folder: str, now: "Callable[[], int | None]") -> None:
+        self._packs = packs
+        self._folder = folder
+        self._now = now
+        # Set id, count, length and size of pieces of the sheet that is being collected.
+        self._sheet = b""
+        # Per frame its place in the sheet's file, in pieces.
         self._places = bytearray()
-        self._piece_bytes = 0
         self._have = 0
-        #: Length of the file that the sheet makes.
-        self.length = 0
-        remove(path)
+        #: Why the last pack was refused (firmware.core.pack), 0 if it was not.
+        self.refused = 0
+        remove(folder + "/sheet")
 
     @property
-    def complete(self) -> bool:
-        """Whether all frames are there."""
-        return 0 < self._have == len(self._places)
+    def progress(self) -> "tuple[int, int]":
+        """How many frames of the sheet are there, and of how many; (0, 0) before the first."""
+        return self._have, len(self._places)
 
     def take(self, text: bytes) -> "tuple[int, int]":
         """Take a scanned frame; how many frames are there, and of how many.
 
         A frame of another sheet begins anew. What is no frame, or does not read, changes nothing; (0, 0)
-        where there is nothing yet, or the flash failed.
+        where there is nothing yet, or the flash failed. A whole sheet is installed at the next look.
         """
+        path = self._folder + "/sheet"
         try:
-            frame = parse_frame(text)
+            name, index, count, piece = parse_frame(text)
+            if name != self._sheet:
+                self._clear()
+                self._sheet = name
+                self._places = bytearray(b"\xff" * count)
+            if self._places[index] == _NONE:
+                with open(path, "ab") as file:
+                    file.write(piece)
+                    # The last piece may be short; every place is equally long.
+                    file.write(bytes(struct.unpack(">H", name[-2:])[0] - len(piece)))
+                self._places[index] = self._have
+                self._have += 1
         except SheetError as e:
             print("sheet:", e)
-            return self._have, len(self._places)
-        last = frame.index == frame.count - 1
-        piece_bytes = frame.offset // frame.index if last and frame.index else len(frame.piece)
-        if (frame.set_id, frame.count, frame.length, piece_bytes) != (
-            self._set_id,
-            len(self._places),
-            self.length,
-            self._piece_bytes,
-        ):
-            self.clear()
-            self._set_id = frame.set_id
-            self._places = bytearray(b"\xff" * frame.count)
-            self._piece_bytes = piece_bytes
-            self.length = frame.length
-        if self._places[frame.index] == _NONE:
-            try:
-                with open(self._path, "ab") as file:
-                    file.write(frame.piece)
-                    # The last piece may be short; every place is equally long.
-                    file.write(bytes(piece_bytes - len(frame.piece)))
-            except OSError as e:
-                print("sheet: error %d" % (e.errno or 0))
-                self.clear()
-                return 0, 0
-            self._places[frame.index] = self._have
-            self._have += 1
-        return self._have, len(self._places)
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """So many bytes of the file that the sheet makes, fewer at its end. Raises OSError."""
-        end = min(offset + length, self.length)
-        found = []
-        with open(self._path, "rb") as file:
-            while offset < end:
-                index, skip = offset // self._piece_bytes, offset % self._piece_bytes
-                count = min(end - offset, self._piece_bytes - skip)
-                file.seek(self._places[index] * self._piece_bytes + skip)
-                found.append(file.read(count))
-                offset += count
-        return b"".join(found)
-
-    def close(self) -> None:
-        """Nothing stays open between two reads."""
-
-    def clear(self) -> None:
-        """Forget what came."""
-        self._set_id = b""
-        self._places = bytearray()
-        self._piece_bytes = self._have = self.length = 0
-        remove(self._path)
-
-
-class Intake:
-    """Looks for packs in `folder` and on the sheet."""
-
-    def __init__(self, packs: "PackStore", folder: str, now: "Callable[[], int | None]") -> None:
-        self._packs = packs
-        self._inbox = folder + "/inbox."
-        self._now = now
-        self.sheet = Sheet(folder + "/sheet")
-        #: Why the last pack was refused (firmware.core.pack), 0 if it was not.
-        self.refused = 0
+        except OSError as e:
+            print("sheet: error %d" % (e.errno or 0))
+            self._clear()
+        return self.progress
 
     async def run(self) -> None:
         """The task: look for packs, and check a long part of the one in force, every few seconds."""
@@ -168,35 +82,80 @@ class Intake:
 
     async def look(self) -> None:
         """Install what came by file or by sheet since the last look, if anything did."""
-        length = size_of(self._inbox + "ypk")
+        inbox = self._folder + "/inbox."
+        length = size_of(inbox + "ypk")
         if length >= 0:
-            if await self._install(PartFile, self._inbox + "ypk", length):
-                remove(self._inbox + "ypk")
-            else:
-                remove(self._inbox + "bad")
+            await self._install(inbox + "ypk", length, 0)
+            if self.refused:
+                remove(inbox + "bad")
                 try:
-                    os.rename(self._inbox + "ypk", self._inbox + "bad")
+                    os.rename(inbox + "ypk", inbox + "bad")
                 except OSError:
-                    remove(self._inbox + "ypk")
-        if self.sheet.complete:
-            await self._install(lambda path, length: self.sheet, "", 0)
-            self.sheet.clear()
+                    pass  # what cannot be renamed cannot stay either
+            remove(inbox + "ypk")
+        if 0 < self._have == len(self._places):
+            length, piece_bytes = struct.unpack(">IH", self._sheet[6:])
+            await self._install(self._folder + "/sheet", length, piece_bytes)
+            self._clear()
 
-    async def _install(self, open_source: "Callable[[str, int], Source]", path: str, length: int) -> bool:
+    async def _install(self, path: str, end: int, piece_bytes: int) -> None:
+        """Take manifest and missing parts out of a package of `end` bytes and put the pack in force."""
+        packs = self._packs
+        sink = None
         try:
-            source = open_source(path, length)
-            try:
-                await install_package(self._packs, source, self._now())
-            finally:
-                source.close()
+            length = package_head(self._read(path, 0, PACKAGE_HEAD, piece_bytes), False)[1]
+            at = PACKAGE_HEAD + length
+            data = self._read(path, PACKAGE_HEAD, length, piece_bytes)
+            manifest = await exhaust(packs.stage_steps(data, self._now()))
+            while at < end:
+                digest, length = package_head(self._read(path, at, PART_HEAD, piece_bytes), True)
+                at += PART_HEAD
+                if (length, digest) in [(size, wanted) for _, size, wanted in packs.missing(manifest)]:
+                    sink = packs.sink(length, digest)
+                    while sink.offset < length:
+                        piece = min(_CHUNK_BYTES, length - sink.offset, end - at - sink.offset)
+                        if piece <= 0:
+                            raise PackError(MALFORMED, "package cut short")
+                        sink.write(self._read(path, at + sink.offset, piece, piece_bytes))
+                        await asyncio.sleep_ms(0)
+                    await exhaust(sink.finish_steps())
+                at += length
+            if at != end:
+                raise PackError(MALFORMED, "package cut short")
+            packs.commit(manifest)
+            self.refused = 0
+            print("intake: pack %d" % manifest.version)
         except OSError as e:
             self.refused = STORAGE
             print("intake: error %d" % (e.errno or 0))
-            return False
         except PackError as e:
             self.refused = e.reason
             print("intake:", e)
-            return False
-        self.refused = 0
-        print("intake: pack installed")
-        return True
+        finally:
+            if sink is not None:
+                sink.close()
+
+    def _read(self, path: str, at: int, length: int, piece_bytes: int) -> bytes:
+        """So many bytes of a package, whose pieces, if any, lie as they were scanned. Raises OSError."""
+        found = b""
+        with open(path, "rb") as file:
+            while length > 0:
+                count = length
+                place = at
+                if piece_bytes:
+                    count = min(length, piece_bytes - at % piece_bytes)
+                    if at // piece_bytes >= len(self._places):
+                        break
+                    place = self._places[at // piece_bytes] * piece_bytes + at % piece_bytes
+                file.seek(place)
+                found += file.read(count)
+                at += count
+                length -= count
+        return found
+
+    def _clear(self) -> None:
+        """Forget the sheet."""
+        self._sheet = b""
+        self._places = bytearray()
+        self._have = 0
+        remove(self._folder + "/sheet")

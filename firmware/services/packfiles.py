@@ -7,12 +7,11 @@ FOLDER/XXXXXXXXXXXXXXXX.part   as much of it as came until now
 import hashlib
 import os
 from binascii import hexlify
-from errno import EBADF
 
 from firmware.core.pack import PART_DAMAGED, PART_MISSING, PART_TOO_LARGE, STORAGE, PackError
 
 if False:
-    from typing import BinaryIO, Generator
+    from typing import Generator
 
 UNFINISHED = ".part"
 #: A flush costs the flash a block; a cut costs what came since.
@@ -57,93 +56,65 @@ def digest_steps(path: str) -> "Generator[None, None, bytes]":
     return digest
 
 
-class PartFile:
-    """A part opened for reading; `length` is what the manifest says."""
-
-    def __init__(self, path: str, length: int) -> None:
-        self.length = length
-        self._file: "BinaryIO | None" = open(path, "rb")
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """So many bytes from there, fewer at the end. Raises OSError."""
-        file = self._file
-        if file is None:
-            raise OSError(EBADF)
-        file.seek(offset)
-        return file.read(length)
-
-    def close(self) -> None:
-        """The end of reading."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-
 class PartSink:
     """Takes a part of `length` bytes in pieces, from `offset` on: behind what came before a cut.
 
-    Every method raises PackError; after one the part is begun anew, or, for STORAGE, tried again later.
+    Every method raises PackError; after one the part is begun anew.
     """
 
     def __init__(self, path: str, length: int, digest: bytes) -> None:
         self._path = path
         self._length = length
         self._digest = digest
-        self._unfinished = path + UNFINISHED
-        self.offset = max(0, size_of(self._unfinished))
+        self.offset = max(0, size_of(path + UNFINISHED))
         if self.offset > length:
-            remove(self._unfinished)
+            remove(path + UNFINISHED)
             self.offset = 0
-        self._flushed = self.offset
         try:
-            self._file = open(self._unfinished, "ab")
+            self._file = open(path + UNFINISHED, "ab")
         except OSError as e:
-            raise _storage(e) from None
+            raise PackError(STORAGE, "error %d" % (e.errno or 0)) from None
 
     def write(self, data: "bytes | bytearray | memoryview") -> None:
         """The next bytes."""
+        before = self.offset // _FLUSH_BYTES
         if self.offset + len(data) > self._length:
             raise PackError(PART_TOO_LARGE)
         try:
             self._file.write(data)
             self.offset += len(data)
-            if self.offset - self._flushed >= _FLUSH_BYTES:
+            if self.offset // _FLUSH_BYTES != before:
                 self._file.flush()
-                self._flushed = self.offset
         except OSError as e:
-            self._give_up()
-            raise _storage(e) from None
+            # A flash that took a piece badly, or is full: nothing of it stays.
+            try:
+                self._file.close()
+            except OSError:
+                pass  # it has failed already
+            remove(self._path + UNFINISHED)
+            raise PackError(STORAGE, "error %d" % (e.errno or 0)) from None
+
+    def finish_steps(self) -> "Generator[None, None, None]":
+        """Keep what came; if it is the whole part, check it as it lies on the flash and give it its name.
+
+        In slices. PART_MISSING where it is not whole yet.
+        """
+        try:
+            self._file.close()
+            if self.offset < self._length:
+                raise PackError(PART_MISSING, "cut short")
+            digest = yield from digest_steps(self._path + UNFINISHED)
+            if digest == self._digest:
+                os.rename(self._path + UNFINISHED, self._path)
+                return
+        except OSError as e:
+            raise PackError(STORAGE, "error %d" % (e.errno or 0)) from None
+        remove(self._path + UNFINISHED)
+        raise PackError(PART_DAMAGED)
 
     def close(self) -> None:
         """Keep what came."""
         try:
             self._file.close()
-        except OSError as e:
-            raise _storage(e) from None
-
-    def finish_steps(self) -> "Generator[None, None, None]":
-        """Check the whole part as it lies on the flash and give it its name, in slices."""
-        self.close()
-        if self.offset < self._length:
-            raise PackError(PART_MISSING, "cut short")
-        try:
-            digest = yield from digest_steps(self._unfinished)
-            if digest == self._digest:
-                os.rename(self._unfinished, self._path)
-        except OSError as e:
-            raise _storage(e) from None
-        if digest != self._digest:
-            remove(self._unfinished)
-            raise PackError(PART_DAMAGED)
-
-    def _give_up(self) -> None:
-        """A flash that took a piece badly, or is full: nothing of it stays."""
-        try:
-            self._file.close()
         except OSError:
-            pass  # it has failed already
-        remove(self._unfinished)
-
-
-def _storage(error: OSError) -> PackError:
-    return PackError(STORAGE, "error %d" % (error.errno or 0))
+            pass  # what did not reach the flash comes again

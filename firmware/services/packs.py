@@ -32,7 +32,6 @@ from firmware.core.packview import Pack
 from firmware.services.files import read_limited
 from firmware.services.packfiles import (
     UNFINISHED,
-    PartFile,
     PartSink,
     digest_steps,
     part_name,
@@ -42,9 +41,8 @@ from firmware.services.packfiles import (
 from firmware.services.settings import SettingsError
 
 if False:
-    from typing import Callable, Generator
+    from typing import BinaryIO, Callable, Generator
 
-    from firmware.core.pack import Opened
     from firmware.services.settings import Settings
 
     VerifySteps = Callable[[bytes, bytes, bytes], Generator[None, None, bool]]
@@ -63,7 +61,7 @@ class PackStore:
         self._folder = folder
         self._settings = settings
         self._verify_steps = verify_steps
-        self._staged: "Opened | None" = None
+        self._staged: "Manifest | None" = None
         self._staged_digest = b""
         #: Digests of parts whose hash was not checked since the start.
         self._unchecked: "list[bytes]" = []
@@ -73,6 +71,12 @@ class PackStore:
         self.current: "Pack | None" = None
         #: Called with a pack that has just come into force.
         self.on_installed: "Callable[[Pack], None] | None" = None
+
+    @property
+    def root_key(self) -> bytes:
+        """The key x‖y that the next pack must be signed by, empty before provisioning."""
+        key: bytes = self._settings.get("root_key")
+        return key
 
     @property
     def version(self) -> int:
@@ -92,10 +96,10 @@ class PackStore:
             data = read_limited(self._path("manifest"), MAX_MANIFEST)
         except OSError:
             return None
-        opened = yield from self._open_steps(data)
-        if opened.manifest.version < self._floor():
+        manifest = yield from self._open_steps(data)
+        if manifest.version < int.from_bytes(self._settings.get("pack_floor"), "big"):
             raise PackError(OLDER)
-        current = Pack(opened.manifest, self._open)
+        current = Pack(manifest, self._open)
         self._unchecked = []
         for kind, length, digest in current.parts():
             if not limit_of(kind):
@@ -107,7 +111,7 @@ class PackStore:
             else:
                 yield from self._check_steps(current, kind, digest)
         self.current = current
-        self._remember(opened)
+        self._remember(manifest)
         # While a newer pack is coming, what came of it stays.
         self._untidy = size_of(self._path("manifest.new")) < 0
         self.tidy()
@@ -119,25 +123,32 @@ class PackStore:
         With `now_unix` None the clock is not known and expiry is not judged.
         """
         digest = sha256(data)
-        staged = self._staged
-        if staged is None or digest != self._staged_digest:
-            staged = yield from self._open_steps(data)
-        manifest = staged.manifest
-        if not self._is_newer(manifest.version):
+        manifest = self._staged
+        if manifest is None or digest != self._staged_digest:
+            manifest = yield from self._open_steps(data)
+        current = self.current
+        least = int.from_bytes(self._settings.get("pack_floor"), "big")
+        if current is not None and not current.damaged:
+            # The same version may come again where it is not whole.
+            least = max(least, current.version + 1)
+        if manifest.version < least:
             raise PackError(OLDER, "version %d" % manifest.version)
         if now_unix is not None and manifest.expires_unix <= now_unix:
             raise PackError(EXPIRED)
-        self._remove_damaged()
-        if staged is not self._staged:
+        if current is not None:
+            for kind, _, listed in current.parts():
+                if current.damaged >> kind & 1:
+                    remove(self._path(part_name(listed)))
+        if manifest is not self._staged:
+            self._staged = None
             try:
                 with open(self._path("manifest.new"), "wb") as file:
                     file.write(data)
                     file.flush()
             except OSError as e:
                 remove(self._path("manifest.new"))
-                self._staged = None
                 raise PackError(STORAGE, "error %d" % (e.errno or 0)) from None
-            self._staged = staged
+            self._staged = manifest
             self._staged_digest = digest
             self._untidy = True
             self.tidy()
@@ -158,8 +169,7 @@ class PackStore:
 
     def commit(self, manifest: Manifest) -> Pack:
         """Put a staged manifest in force, whose parts are all here; returns it as the pack that it is now."""
-        staged = self._staged
-        if staged is None or staged.manifest is not manifest:
+        if self._staged is not manifest:
             raise PackError(STORAGE, "another pack came")
         if self.missing(manifest):
             raise PackError(PART_MISSING)
@@ -173,7 +183,7 @@ class PackStore:
         self.current = Pack(manifest, self._open)
         kept = [digest for _, _, digest in manifest.parts()]
         self._unchecked = [digest for digest in self._unchecked if digest in kept]
-        self._remember(staged)
+        self._remember(manifest)
         self._untidy = True
         if self.on_installed:
             self.on_installed(self.current)
@@ -205,7 +215,7 @@ class PackStore:
         needed = ["manifest"]
         if self._staged:
             needed.append("manifest.new")
-        for manifest in (self.current, self._staged and self._staged.manifest):
+        for manifest in (self.current, self._staged):
             if manifest:
                 needed.extend([part_name(digest) for _, _, digest in manifest.parts()])
         try:
@@ -216,11 +226,10 @@ class PackStore:
         except OSError as e:
             print("pack: error %d" % (e.errno or 0))
 
-    def _open_steps(self, data: bytes) -> "Generator[None, None, Opened]":
-        root_key = self._settings.get("root_key")
-        if len(root_key) != 64:
+    def _open_steps(self, data: bytes) -> "Generator[None, None, Manifest]":
+        if len(self.root_key) != 64:
             raise PackError(FOREIGN_ROOT, "no root key")
-        return (yield from open_steps(data, root_key, self._verify_steps))
+        return (yield from open_steps(data, self.root_key, self._verify_steps))
 
     def _check_steps(self, current: Pack, kind: int, digest: bytes) -> "Generator[None, None, None]":
         """Hold a part against its hash; one that is damaged is removed, so that it comes again."""
@@ -234,36 +243,18 @@ class PackStore:
             current.damaged |= 1 << kind
             remove(path)
 
-    def _remove_damaged(self) -> None:
-        """Make room for the sound parts that a new manifest brings in place of damaged ones."""
-        current = self.current
-        if current is not None and current.damaged:
-            for kind, _, digest in current.parts():
-                if current.damaged >> kind & 1:
-                    remove(self._path(part_name(digest)))
-
-    def _is_newer(self, version: int) -> bool:
-        """Whether this version may come: a higher one, or the same again where it is not whole."""
-        least = self._floor()
-        current = self.current
-        if current is not None:
-            least = max(least, current.version if current.damaged else current.version + 1)
-        return version >= least
-
-    def _floor(self) -> int:
-        return int.from_bytes(self._settings.get("pack_floor"), "big")
-
-    def _remember(self, opened: "Opened") -> None:
+    def _remember(self, manifest: Manifest) -> None:
         """Keep root key and version of the pack in force."""
-        version = opened.manifest.version.to_bytes(4, "big")
+        version = manifest.version.to_bytes(4, "big")
         try:
-            self._settings.update({"root_key": opened.root_key, "pack_floor": version})
+            self._settings.update({"root_key": manifest.root_key, "pack_floor": version})
         except SettingsError as e:
             # The manifest is in force all the same; the next start tries again.
             print("pack:", e)
 
-    def _open(self, length: int, digest: bytes) -> PartFile:
-        return PartFile(self._path(part_name(digest)), length)
+    def _open(self, length: int, digest: bytes) -> "BinaryIO":
+        file: "BinaryIO" = open(self._path(part_name(digest)), "rb")
+        return file
 
     def _path(self, name: str) -> str:
         return self._folder + "/" + name

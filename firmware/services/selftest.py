@@ -5,9 +5,9 @@ import asyncio
 from drivers.ds3231 import RtcError
 from drivers.gm65 import GM65Error
 from drivers.mlx90614 import ThermometerError
+from firmware.core.pack import PackError
 from firmware.services.journal import JournalError
 from firmware.services.slices import exhaust
-from firmware.services.truststore import TrustStoreError
 
 if False:
     from typing import Callable
@@ -15,7 +15,7 @@ if False:
     from firmware.board import Board
     from firmware.services.clock import Clock
     from firmware.services.journal import Journal
-    from firmware.services.truststore import TrustStore
+    from firmware.services.packs import PackStore
 
 RUNNING = 0
 GOOD = 1
@@ -40,7 +40,7 @@ class SelfTest:
         #: Whether the journal can take records.
         self.journal_ok = False
 
-    async def run(self, board: "Board", clock: "Clock", journal: "Journal", trust: "TrustStore") -> None:
+    async def run(self, board: "Board", clock: "Clock", journal: "Journal", packs: "PackStore") -> None:
         """Test everything; the QR module, which takes longest, beside the rest.
 
         Never raises for a dead chip.
@@ -51,7 +51,7 @@ class SelfTest:
         self._row("chip_clock", self._clock(board, clock))
         self._row("chip_battery", self._battery(board))
         self._row("chip_keys", BAD if board.keys.stuck() else GOOD)
-        self._row("chip_flash", await self._stores(journal, trust))
+        self._row("chip_flash", await self._stores(journal, packs))
         self.scanner_ok = await scanner
         self._row("chip_scanner", GOOD if self.scanner_ok else BAD)
         if any(state == BAD for _, state in self._rows):
@@ -97,11 +97,11 @@ class SelfTest:
     def _battery(self, board: "Board") -> int:
         return GOOD if BATTERY_MIN_MV <= board.battery.read_millivolts() <= BATTERY_MAX_MV else BAD
 
-    async def _stores(self, journal: "Journal", trust: "TrustStore") -> int:
+    async def _stores(self, journal: "Journal", packs: "PackStore") -> int:
         try:
-            await exhaust(trust.load_steps())
-        except TrustStoreError as e:
-            # The idle screen says that there is no trust list; codes are answered "cannot decide".
+            await exhaust(packs.load_steps())
+        except PackError as e:
+            # The idle screen says that there is no pack; codes are answered "cannot decide".
             print("self-test:", e)
         try:
             journal.open()

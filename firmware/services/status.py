@@ -50,7 +50,7 @@ def warnings(gate: "Gate", vault: "Vault", sync: "Sync", scanner_ok: bool) -> "l
         found.append("warn_no_trust")
     elif clock.trusted and clock.now_unix() >= pack.expires_unix:
         found.append("warn_trust_expired")
-    elif getattr(pack, "damaged", 0):
+    elif pack.damaged:
         found.append("warn_pack_damaged")
     elif not gate.scene_known:
         found.append("warn_scene")

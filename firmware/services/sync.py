@@ -1,7 +1,8 @@
 """Enrol once, then carry records up and trust data down whenever the Wi-Fi allows.
 
 One task, one exchange at a time. Nothing here is in the way of a scan: the journal is read in small batches,
-the signature of a new trust list is checked in slices, and whatever fails is tried again later.
+the signature of a new pack is checked in slices, its parts go to flash as they come, and whatever fails is
+tried again later: a part from where it was.
 """
 
 import asyncio
@@ -14,19 +15,21 @@ from firmware.core.message import (
     MAX_REPLY_BYTES,
     SyncReply,
     encode_enrol_request,
+    encode_part_request,
     encode_sync_request,
     parse_enrol_reply,
     parse_provisioning,
     parse_sync_reply,
 )
+from firmware.core.pack import PART_MISSING, PackError
 from firmware.services.clock import Clock
 from firmware.services.files import read_limited
 from firmware.services.http import HttpError, post
 from firmware.services.journal import Journal, JournalError
 from firmware.services.keystore import Keystore, KeystoreError
+from firmware.services.packs import PackStore
 from firmware.services.settings import Settings, SettingsError
 from firmware.services.slices import exhaust
-from firmware.services.truststore import TrustStore, TrustStoreError
 from firmware.services.wifi import Wifi
 
 if False:
@@ -39,6 +42,10 @@ SETTLE_MS = 300
 #: Pauses after failures, with up to a quarter more so that a fleet does not come back in step.
 BACKOFF_MS = (1_000, 2_000, 5_000, 15_000, 60_000)
 TIMEOUT_MS = 20_000
+#: A long part over a slow network; what came until then is kept.
+PART_TIMEOUT_MS = 60_000
+#: After a pack was refused, so many exchanges go by before it is tried again: flash wears out.
+REFUSED_EXCHANGES = 20
 MAX_RECORDS = 100
 #: A batch's share of a request; the rest is envelope. The request is built in one piece, and the heap of a
 #: long day has few large ones left: a backlog goes up in several exchanges.
@@ -55,12 +62,12 @@ class Vault:
     """What a sync reads and writes: a plain record of the handheld's stores."""
 
     def __init__(
-        self, settings: Settings, keystore: Keystore, journal: Journal, trust: TrustStore, clock: Clock
+        self, settings: Settings, keystore: Keystore, journal: Journal, packs: PackStore, clock: Clock
     ) -> None:
         self.settings = settings
         self.keystore = keystore
         self.journal = journal
-        self.trust = trust
+        self.packs = packs
         self.clock = clock
         #: Codes that opened on other handhelds lately, as the server told last: firmware/services/replay.py.
         self.seen_elsewhere = b""
@@ -77,6 +84,8 @@ class Sync:
         self._enrol_path = enrol_path
         self._batch_bytes = MAX_BATCH_BYTES
         self._wanted = asyncio.Event()
+        self._beat: "Callable[[], None]" = _nothing
+        self._pack_pause = 0
         #: Whether an exchange is under way.
         self.busy = False
         #: Whether the last exchange succeeded.
@@ -93,6 +102,7 @@ class Sync:
     async def run(self, beat: "Callable[[], None]") -> None:
         """The task: wait for a reason and for the Wi-Fi, exchange, back off where it fails."""
         failures = 0
+        self._beat = beat
         while True:
             beat()
             if not self._wifi.online:
@@ -108,7 +118,17 @@ class Sync:
                 self.trouble = ""
                 self.refused = False
                 failures = 0
-            except (SyncError, HttpError, JournalError, KeystoreError, SettingsError, CoreError) as e:
+            except (
+                SyncError,
+                HttpError,
+                JournalError,
+                KeystoreError,
+                SettingsError,
+                CoreError,
+                MemoryError,
+            ) as e:
+                # A lack of memory passes too: a restart would cost the passenger at the door his turn.
+                gc.collect()
                 self.reached = False
                 self.trouble = str(e)
                 print("sync:", self.trouble)
@@ -159,7 +179,7 @@ class Sync:
         vault.clock.server_time(reply.time_unix)
 
     async def _exchange(self) -> bool:
-        """Send one batch, take the answer; whether that brought a trust list, which the server should hear.
+        """Send one batch, take the answer; whether that brought a pack, which the server should hear.
 
         Raises SyncError, HttpError, JournalError, CoreError.
         """
@@ -178,17 +198,69 @@ class Sync:
             raise SyncError("server acknowledges records that were never written")
         vault.journal.acknowledge(reply.acknowledged)
         vault.seen_elsewhere = reply.seen
-        if reply.trust:
-            try:
-                await exhaust(vault.trust.install_steps(reply.trust, vault.clock.now_unix()))
-                renewed = True
-            except (TrustStoreError, MemoryError) as e:
-                # The old list stays in force; the rest of the exchange stands.
-                print("sync: trust list refused:", e)
+        if reply.manifest:
+            if self._pack_pause:
+                self._pack_pause -= 1
+            else:
+                renewed = await self._renew(reply.manifest)
         if reply.refusal:
             self.refused = True
             raise SyncError("server: " + reply.refusal)
         return renewed
+
+    async def _renew(self, data: bytes) -> bool:
+        """Fetch what a newer pack has and this handheld has not; whether it is in force now.
+
+        Raises SyncError, HttpError: the pack is tried again soon. A pack that is refused changes nothing.
+        """
+        packs = self._vault.packs
+        try:
+            manifest = await exhaust(packs.stage_steps(data, self._vault.clock.now_unix()))
+            while True:
+                missing = packs.missing(manifest)
+                if not missing:
+                    break
+                await self._fetch(missing[0][1], missing[0][2])
+            packs.commit(manifest)
+        except PackError as e:
+            # The old pack stays in force; the rest of the exchange stands.
+            print("sync: pack refused:", e)
+            self._pack_pause = REFUSED_EXCHANGES
+            return False
+        print("sync: pack %d" % manifest.version)
+        return True
+
+    async def _fetch(self, length: int, digest: bytes) -> None:
+        """Bring one part, from where it was left. Raises PackError, SyncError, HttpError."""
+        vault = self._vault
+        self._beat()
+        sink = vault.packs.sink(length, digest)
+        try:
+            if sink.offset < length:
+                request = encode_part_request(
+                    vault.settings.get("device_id"),
+                    vault.keystore.secret() or b"",
+                    digest,
+                    sink.offset,
+                    os.urandom(16),
+                )
+                gc.collect()
+                status, _ = await post(
+                    vault.settings.get("server_url") + "/v1/part",
+                    request,
+                    COSE_TYPE,
+                    vault.settings.get("ca_der"),
+                    PART_TIMEOUT_MS,
+                    length - sink.offset,
+                    sink,
+                )
+                if status == 404:
+                    raise PackError(PART_MISSING)
+                if status != 200:
+                    raise SyncError("part refused (%d)" % status)
+        finally:
+            sink.close()
+        await exhaust(sink.finish_steps())
 
     async def _ask(self) -> SyncReply:
         """Send the next batch; the server's answer. Changes nothing here. Raises as `_exchange` does."""
@@ -199,7 +271,6 @@ class Sync:
         first_seq, chain_before, records = vault.journal.batch(MAX_RECORDS, self._batch_bytes)
         gc.collect()
         nonce = os.urandom(16)
-        trust = vault.trust.current
         request = encode_sync_request(
             vault.settings.get("device_id"),
             secret,
@@ -207,7 +278,7 @@ class Sync:
             chain_before,
             records,
             vault.clock.now_unix(),
-            trust.version if trust else 0,
+            vault.packs.version,
             nonce,
         )
         del records  # the request holds them; the heap is short during a handshake
@@ -222,3 +293,7 @@ class Sync:
         if status != 200:
             raise SyncError("sync refused (%d)" % status)
         return parse_sync_reply(body, nonce)
+
+
+def _nothing() -> None:
+    """Nobody waits for a beat yet."""

@@ -23,19 +23,20 @@ from firmware.core import p256
 from firmware.core.cose import ES256
 from firmware.core.p256 import P256Error
 from firmware.core.p256_comb import SUB_TABLE, Verifier, write_table_steps
-from firmware.core.trust import TrustList, kid_of_key
+from firmware.core.trust import kid_of_key
 
 if False:
     from typing import Callable, Generator
 
     from firmware.core.p256_comb import Engine, Table
-    from firmware.services.truststore import TrustStore
+    from firmware.core.packview import Pack
+    from firmware.services.packs import PackStore
 
 #: So many issuers' tables are kept on flash; the keys of others are checked the long way.
 MAX_TABLES = 16
 #: Pause between two looks at whether there is a table to build, and twice as long after each failure.
 LOOK_MS = 250
-#: So often is one trust list tried again where flash or memory fail; then with the next, or the next start.
+#: So often is one pack tried again where flash or memory fail; then with the next, or the next start.
 MAX_FAILURES = 6
 _HASH_BYTES = 32
 _CHUNK_BYTES = 512
@@ -43,7 +44,7 @@ _NAME = b"yima table 1"
 
 
 class TablesError(Exception):
-    """The tables could not be brought in line with the trust list."""
+    """The tables could not be brought in line with the pack."""
 
 
 class Tables:
@@ -103,22 +104,29 @@ class Tables:
         self._sound.append(name)
         return True
 
-    def keep_steps(self, current: TrustList) -> "Generator[None, None, None]":
-        """Bring the files in line with a trust list, in slices: build what is missing, remove the rest.
+    def keep_steps(self, current: "Pack | None", root_key: bytes = b"") -> "Generator[None, None, None]":
+        """Bring the files in line with a pack, in slices: build what is missing, remove the rest.
+
+        The table of the root key x‖y is for the next pack. Without a pack nothing is removed.
 
         Raises TablesError where flash or memory do not suffice, P256Error where a verification took the
         engine.
         """
         wanted: "dict[str, bytes]" = {}
-        for issuer in current.keys:
+        if root_key:
+            wanted[_file_name(root_key)] = root_key
+        for issuer in current.issuer_keys() if current else ():
+            yield None
             if len(wanted) < MAX_TABLES and issuer.alg == ES256 and len(issuer.key) == 64:
                 wanted[_file_name(issuer.key)] = issuer.key
         try:
             for name in self._files():
-                if name not in wanted:
+                # Keys that a damaged pack does not list may be needed again.
+                if name not in wanted and current and not current.damaged:
                     os.remove(self._folder + "/" + name)
+                    if name in self._sound:
+                        self._sound.remove(name)
                     yield None
-            self._sound = [name for name in self._sound if name in wanted]
             for name in wanted:
                 sound = yield from self._check_steps(name, wanted[name])
                 if not sound:
@@ -157,24 +165,24 @@ class Tables:
             raise TablesError("tables: flash does not hold one")
         print("tables: one built")
 
-    async def run(self, trust: "TrustStore", idle: "Callable[[], bool]") -> None:
-        """The task: whenever there is a new trust list and `idle()`, bring the tables in line with it.
+    async def run(self, packs: "PackStore", idle: "Callable[[], bool]") -> None:
+        """The task: whenever there is a new pack and `idle()`, bring the tables in line with it.
 
         What flash or memory refuse is tried again, later each time and `MAX_FAILURES` times at most: a table
         that is missing only costs time.
         """
-        done = None
+        done: object = self  # which is no pack, nor None: the root's table comes before the first pack
         failures = 0
         while True:
             await asyncio.sleep_ms(LOOK_MS << failures)
-            current = trust.current
+            current = packs.current
             if current is done:
                 failures = 0
                 continue
-            if current is None or not idle():
+            if (current is None and not packs.root_key) or not idle():
                 continue
             try:
-                if await self._keep(current, idle):
+                if await self._keep(current, packs.root_key, idle):
                     done = current
             except TablesError as e:
                 print(e)
@@ -182,9 +190,9 @@ class Tables:
                 if failures > MAX_FAILURES:
                     done = current
 
-    async def _keep(self, current: TrustList, idle: "Callable[[], bool]") -> bool:
+    async def _keep(self, current: "Pack | None", root_key: bytes, idle: "Callable[[], bool]") -> bool:
         """`keep_steps` as long as `idle()`; whether that was to its end. Raises TablesError."""
-        steps = self.keep_steps(current)
+        steps = self.keep_steps(current, root_key)
         try:
             for _ in steps:
                 if not idle():

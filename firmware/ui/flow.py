@@ -101,7 +101,7 @@ class Flow:
         """Frames of a pack on paper, one after the other, in any order."""
         stage = self._stage
         while text[:4] == SHEET_PREFIX and stage.gate.intake:
-            stage.sheet = have, count = stage.gate.intake.sheet.take(text)
+            stage.sheet = have, count = stage.gate.intake.take(text)
             print("flow: sheet %d/%d" % (have, count))
             if have >= count:
                 return await stage.notice("notice_sheet_read" if count else "notice_sheet_bad")

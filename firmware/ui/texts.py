@@ -45,7 +45,7 @@ class Texts:
         return text_id
 
     def trust_age(self, age_s: "int | None") -> str:
-        """How old the trust list is, in words; None stands for no trust list."""
+        """How old the pack is, in words; None stands for no pack."""
         if age_s is None:
             return self.get("age_trust_none")
         for text_id, unit_s in (("age_trust_days", 86_400), ("age_trust_hours", 3_600)):

@@ -32,7 +32,7 @@ from host_tools.authority.printing import Printer
 from host_tools.authority.results import Intake
 from host_tools.authority.revocations import Revoked
 from host_tools.authority.town import GREEN, Medium, Person, Trick
-from host_tools.authority.trust import Certificates, TrustBook
+from host_tools.authority.trust import Certificates
 from host_tools.state import State
 from host_tools.web import Pages, answer_when_storage_fails, create_app
 
@@ -55,7 +55,7 @@ MediumName = Annotated[str | None, Query(pattern="^(live|paper)$")]
 
 
 class Authority:
-    """Keys, register, town, desk and trust book of one state folder."""
+    """Keys, register, town, desk and packs of one state folder."""
 
     def __init__(self, state: State, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -73,7 +73,6 @@ class Authority:
         self.grants = Grants(self.people)
         self.lists = Lists(self.people)
         self.printer = Printer(self.people, self.papers, self.desk)
-        self.trust = TrustBook(state.authority / "trust", self.keys, self.certificates)
 
     def now_unix(self) -> int:
         """The time, whole seconds."""
@@ -169,10 +168,6 @@ def make_app(authority: Authority) -> FastAPI:
         if data is None:
             raise HTTPException(404, "no pack names this part")
         return Response(data, media_type="application/octet-stream")
-
-    @app.get("/trust")
-    def trust() -> Response:
-        return Response(authority.trust.current(authority.now_unix()), media_type="application/cose")
 
     app.include_router(results.router(authority.intake, authority.parties, authority.now_unix))
     app.include_router(grants.router(authority.grants, authority.parties, authority.now_unix))

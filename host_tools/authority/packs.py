@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from firmware.core import cbor, cose, pack, table
+from firmware.core import cose, pack, table
 from firmware.core.errors import CoreError
 from firmware.core.trust import IssuerKey, encode_issuer_key
 from host_tools import pki
@@ -265,15 +265,8 @@ class PackBook:
         return issued
 
     def _last_version(self) -> int:
-        """The version that was given out last; trust lists of earlier releases counted the same way."""
-        versions = [0]
-        if self._version_file.exists():
-            versions.append(int(read_limited(self._version_file, 32)))
-        old_list = self._folder.parent / "trust" / "trust.cose"
-        if len(versions) == 1 and old_list.exists():
-            payload = cbor.loads(cose.parse_sign1(read_limited(old_list)).payload, max_items=100_000)
-            versions.append(payload[1] if isinstance(payload, dict) else 0)
-        return max(versions)
+        """The version that was given out last."""
+        return int(read_limited(self._version_file, 32)) if self._version_file.exists() else 0
 
     def _sweep(self, named: set[str]) -> None:
         """Remove parts that nobody fetches any more."""

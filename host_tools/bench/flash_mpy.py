@@ -14,6 +14,7 @@ import sys
 import vfs
 
 from firmware.core import cose, trust
+from firmware.core.packmemory import keys_only
 from firmware.services.tables import Tables
 from host_tools.bench.kit_mpy import engine_named, finish, read
 
@@ -59,7 +60,7 @@ def main(folder: str, way: str) -> None:
     kid = trust.kid_of_key(key)
     issuer = trust.IssuerKey(kid, cose.ES256, key, "", 0, 0xFFFFFFFF, [trust.KIND_DCC], None)
     tables = Tables("/flash/tables", engine_named(way)[0], generator)
-    finish(tables.keep_steps(trust.TrustList(1, 0, 0xFFFFFFFF, [issuer])))
+    finish(tables.keep_steps(keys_only([issuer])))
     stored = sum([entry[3] for entry in os.ilistdir("/flash/tables")])
     if not finish(tables.verify_steps(key, digest, signature)):
         sys.exit("a good signature was refused")

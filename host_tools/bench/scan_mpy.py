@@ -14,6 +14,7 @@ import time
 from binascii import unhexlify
 
 from firmware.core import base45, codes, cose, p256, reasons, trust
+from firmware.core.packmemory import keys_only
 from host_tools.bench.kit_mpy import finish, native_groups, read, verify_steps_with
 
 if False:
@@ -58,7 +59,7 @@ def main(folder: str, way: str, loop: str, mode: str, count: int) -> None:
     issuer = trust.IssuerKey(
         unhexlify(kid), cose.ES256, unhexlify(key), "", 0, 0xFFFFFFFF, [trust.KIND_DCC], None
     )
-    keys = trust.TrustList(1, 0, 0xFFFFFFFF, [issuer])
+    keys = keys_only([issuer])
     verify_steps = verify_steps_for(folder, way)
     groups = groups_named(loop, text)
     if mode == "alloc":

@@ -85,6 +85,7 @@ def make_app(
     app = create_app("Yima console", static=PAGES / "static")
     answer_when_storage_fails(app)
     pages = Pages(PAGES)
+    packs = Packs(store)
     gate = Gate(key, port)
     packs = Packs(store)
     streams: set[object] = set()
@@ -98,7 +99,7 @@ def make_app(
             "devices.html",
             devices=[views.device_json(row) for row in store.devices()],
             now_unix=int(clock()),
-            newest_trust=store.trust_version(),
+            newest_pack=packs.version(),
             stamp=_stamp,
         )
 
@@ -149,7 +150,7 @@ def make_app(
         return {
             "records": store.count_records(),
             "last_id": newest[0].id if newest else 0,
-            "trust_version": store.trust_version(),
+            "pack_version": packs.version(),
         }
 
     add_reports(app, Reports(store), packs, pages, gate.check, clock, _stamp)

@@ -86,7 +86,7 @@ def make_app(
             outcome.acknowledged,
             int(clock()),
             item.request.nonce,
-            answer.trust,
+            answer.manifest,
             outcome.refusal,
             answer.seen,
         )

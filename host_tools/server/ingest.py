@@ -73,7 +73,7 @@ def ingest(
         device.alert_unix = now_unix
     device.last_seen_unix = now_unix
     device.clock_offset_s = request.time_unix - now_unix
-    note_held(session, device, request.trust_version)
+    note_held(session, device, request.pack_version)
     return Outcome(device.held_seq, refusal, taken)
 
 

@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from firmware.core.message import SyncRequest
 from host_tools.server.copying import add_rows
 from host_tools.server.ingest import Outcome, Row, ingest
 from host_tools.server.packs import manifest_for
-from host_tools.server.schema import Device, Pack, Trust
+from host_tools.server.schema import Device, Pack
 from host_tools.server.seen import Seen, place_of, seen_at, seen_elsewhere
 from host_tools.server.store import Store
 
@@ -34,8 +33,8 @@ class Answer:
     """What a handheld is told once its records are safe."""
 
     outcome: Outcome
-    #: A newer trust list or manifest, if there is one.
-    trust: bytes | None
+    #: The manifest of a newer pack, if there is one.
+    manifest: bytes | None
     seen: bytes
 
 
@@ -137,7 +136,7 @@ class Intake:
             add_rows(session, rows)
             session.flush()
             places: dict[str, Seen] = {}
-            newest = _Newest(session)
+            newest: int = session.scalar(select(func.max(Pack.version))) or 0
             for item, outcome in zip(group, outcomes, strict=True):
                 if outcome is None:
                     answers.append(None)
@@ -146,8 +145,9 @@ class Intake:
                 place = place_of(device)
                 if place not in places:
                     places[place] = seen_at(session, place, item.now_unix)
-                trust = newest.for_device(device, item.request.trust_version)
-                answers.append(Answer(outcome, trust, seen_elsewhere(device, places[place])))
+                held = item.request.pack_version
+                manifest = manifest_for(session, device, held) if newest > held else None
+                answers.append(Answer(outcome, manifest, seen_elsewhere(device, places[place])))
         # Committed: only now may a handheld hear that its records are safe.
         for item, answer in zip(group, answers, strict=True):
             item.answer, item.refused = answer, answer is None
@@ -156,24 +156,6 @@ class Intake:
 def may_speak(device: Device, request: SyncRequest) -> bool:
     """Whether a request comes from this handheld, and the handheld is not revoked."""
     return device.revoked_unix is None and request.verify_mac(device.secret)
-
-
-class _Newest:
-    """The newest trust list, or the newest pack where there are no trust lists, as a transaction sees it."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._trust: int | None = session.scalar(select(func.max(Trust.version)))
-        self._pack: int = session.scalar(select(func.max(Pack.version))) or 0
-
-    def for_device(self, device: Device, held_version: int) -> bytes | None:
-        """What `device`, which holds `held_version`, should fetch or take; None where that is the newest."""
-        if self._trust is None:
-            return manifest_for(self._session, device, held_version) if self._pack > held_version else None
-        if self._trust <= held_version:
-            return None
-        newest = self._session.get(Trust, self._trust)
-        return newest.data if newest else None
 
 
 def _retry(error: SQLAlchemyError) -> bool:

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from firmware.core.cose import parse_sign1
 from firmware.core.errors import CoreError
 from firmware.core.pack import TEXTS, parse_payload
-from firmware.core.table import Book
+from firmware.core.packmemory import Memory
+from firmware.core.table import Table
 from firmware.core.trust import kid_of_key
 from host_tools.server.schema import Device, Pack, PackPart, Part, Root, Wrapped
 from host_tools.server.store import Store
@@ -123,10 +124,11 @@ def _read_texts(part: bytes) -> dict[int, tuple[str, str]]:
     """The first lines of a book of texts, by reason; one that cannot be read is left out."""
     found: dict[int, list[str]] = {}
     try:
-        book = Book(lambda offset, length: part[offset : offset + length], len(part))
+        book = Table(Memory(part), len(part))
         for index in range(book.count):
-            reason, _, _, language = struct.unpack(">IHBB", book.key_at(index))
-            text = book.blob_at(index).decode("utf-8", "replace").partition("\n")[0]
+            record = book.record(index)
+            reason, _, _, language = struct.unpack(">IHBB", record[:8])
+            text = book.blob(record[8:]).decode("utf-8", "replace").partition("\n")[0]
             if language < 2:
                 found.setdefault(reason, ["", ""])[language] = text
     except CoreError:
@@ -151,6 +153,6 @@ def manifest_for(session: Session, device: Device, held_version: int) -> bytes |
 
 def note_held(session: Session, device: Device, version: int) -> None:
     """Remember what a handheld says it holds: it pins the root that signed that."""
-    device.trust_version = version
+    device.pack_version = version
     if version and (held := session.get(Pack, version)) is not None:
         device.root_kid = held.root_kid

@@ -45,7 +45,7 @@ class Device(Base):
     last_seen_unix: Mapped[int | None] = mapped_column(BigInteger)
     #: The handheld's clock minus the server's at the last contact.
     clock_offset_s: Mapped[int | None] = mapped_column(BigInteger)
-    trust_version: Mapped[int] = mapped_column(BigInteger, default=0)
+    pack_version: Mapped[int] = mapped_column("trust_version", BigInteger, default=0)
     #: The root that it pins, as far as we know: that of its token, or of the pack that it says it holds.
     root_kid: Mapped[bytes | None] = mapped_column(LargeBinary(8))
     #: Where its last record says that it stands: the checker may have chosen another place and scene.
@@ -129,7 +129,7 @@ class RecordCount(Base):
 
 
 class Trust(Base):
-    """Trust lists whose signature was good, newest version last."""
+    """What servers of earlier releases handed out; nothing reads or writes it any more."""
 
     __tablename__ = "trust"
 

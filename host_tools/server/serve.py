@@ -1,4 +1,4 @@
-"""Puts the fleet server together: store, trust list, device port with TLS, console."""
+"""Puts the fleet server together: store, packs, device port with TLS, console."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from host_tools.pki import ServerPki
 from host_tools.server import console, devices
 from host_tools.server.days import Keeper
 from host_tools.server.packpull import PackPuller
-from host_tools.server.puller import Puller
 from host_tools.server.store import KEEP_DAYS, Store
 from host_tools.serving import Listener, serve
 from host_tools.state import State
@@ -69,7 +68,7 @@ def read_root_key(path: Path) -> bytes:
 
 
 def run(state: State, ports: Ports, authority_url: str | None) -> None:
-    """Serve until SIGINT or SIGTERM. Without `authority_url` no trust list is fetched. Raises FileTrouble."""
+    """Serve until SIGINT or SIGTERM. Without `authority_url` no pack is fetched. Raises FileTrouble."""
     root_public = read_root_key(state.root_public_key) if authority_url else b""
     key = console.load_or_create_key(state.server)
     tls = open_pki(state).tls_context()
@@ -95,10 +94,7 @@ async def _serve(
     ]
     tasks = [asyncio.create_task(Keeper(store.days).run())]
     if authority_url:
-        tasks += [
-            asyncio.create_task(Puller(store, authority_url, root_public).run()),
-            asyncio.create_task(PackPuller(store, authority_url, root_public).run()),
-        ]
+        tasks.append(asyncio.create_task(PackPuller(store, authority_url, root_public).run()))
     try:
         await serve(listeners, bell.close)
     finally:

@@ -7,22 +7,20 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from firmware.core.record import GENESIS
 from host_tools.database import Database
 from host_tools.server import migrate
 from host_tools.server.days import Days
-from host_tools.server.schema import Base, Device, Record, Token, Trust
+from host_tools.server.schema import Base, Device, Record, Token
 
 TOKEN_BYTES = 16
 SECRET_BYTES = 32
 #: Device ids use letters and digits that nobody mixes up.
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 ID_LETTERS = 8
-#: Old trust lists that stay, for the curious; only the newest is handed out.
-KEPT_LISTS = 10
 #: Days for which records are kept, unless the server is told otherwise.
 KEEP_DAYS = 30
 
@@ -84,7 +82,7 @@ class Store(Database):
                 scene=taken.scene,
                 enrolled_unix=now_unix,
                 root_kid=taken.root_kid,
-                trust_version=0,
+                pack_version=0,
                 held_seq=0,
                 held_chain=GENESIS,
             )
@@ -117,22 +115,6 @@ class Store(Database):
         """A device by its id."""
         with self.reading() as session:
             return session.get(Device, device_id)
-
-    # Trust lists -----------------------------------------------------------------------------------------
-
-    def keep_trust(self, version: int, data: bytes, expires_unix: int, now_unix: int) -> bool:
-        """Keep a trust list whose signature was checked; False where one as new is here already."""
-        with self.writing() as session:
-            if version <= (session.scalar(select(func.max(Trust.version))) or 0):
-                return False
-            session.add(Trust(version=version, data=data, expires_unix=expires_unix, received_unix=now_unix))
-            session.execute(delete(Trust).where(Trust.version <= version - KEPT_LISTS))
-            return True
-
-    def trust_version(self) -> int:
-        """The version of the newest trust list, 0 where there is none yet."""
-        with self.reading() as session:
-            return session.scalar(select(func.max(Trust.version))) or 0
 
     # Console ---------------------------------------------------------------------------------------------
 

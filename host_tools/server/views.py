@@ -86,7 +86,7 @@ def device_json(row: Device) -> dict[str, object]:
         "revoked_unix": row.revoked_unix,
         "last_seen_unix": row.last_seen_unix,
         "clock_offset_s": row.clock_offset_s,
-        "trust_version": row.trust_version,
+        "pack_version": row.pack_version,
         "held_seq": row.held_seq,
         "alert": row.alert,
         "alert_unix": row.alert_unix,

@@ -1,4 +1,4 @@
-"""Mutation fuzz of what a stranger can send, codes, trust lists and sync replies, under both interpreters.
+"""Mutation fuzz of what a stranger can send, codes, packs and sync replies, under both interpreters.
 
     fuzz_scan.py SEED COUNT [fuel=NUMBER] [CORPUS-FILE...]
 
@@ -9,7 +9,7 @@ valid scan: opcodes of Python code, as sys.settrace counts them. They repeat exa
 what a stranger can drive up; what C does per input byte is bounded by the limits on text (4,096 bytes), on
 the inflated message (16,384) and on CBOR items. In WebAssembly, with ``fuel=``, every case is held to that
 much fuel, which counts C's work too; memory is not looked at there, as that build cannot collect garbage.
-Trust lists are exempt behind their signature.
+Packs are exempt behind their signature.
 """
 
 import gc
@@ -21,7 +21,12 @@ sys.path.insert(0, __file__.rpartition("/")[0] + "/../unit")
 import ym1
 from signer import run
 
-from firmware.core import base45, cbor, codes, cose, message, p256, reasons, trust
+from firmware.core import base45, cbor, codes, cose, message, p256, pack, reasons, trust
+from firmware.core.packmemory import Memory
+from firmware.core.packview import Pack
+from firmware.core.scene import Scene, encode_scene
+from firmware.core.sheet import SheetError, encode_frames, parse_frame
+from firmware.core.table import encode_book, encode_table, key_of
 
 MICROPYTHON = sys.implementation.name == "micropython"
 WASM = getattr(sys.implementation, "_build", "") == "wasi"
@@ -88,9 +93,28 @@ YM1_MESSAGE = base45.decode(YM1_TEXT[4:])
 EU_MESSAGE = eu_message()
 EU_TEXT = b"HC1:" + base45.encode(stored(EU_MESSAGE)).encode()
 TRUSTED = ym1.trusting(ym1.key(), ym1.key(kid=EU_KID, kinds=[3]))
-LIST = trust.encode_trust(
-    1, ym1.NOW, ym1.NOW + 9, [ym1.key(), ym1.key(kid=EU_KID, kinds=[3])], ym1.ISSUER.public, ym1.ISSUER.sign
+ENTRIES = [[kind, kind * 7, bytes(32)] for kind in range(1, 11)]
+MANIFEST_PAYLOAD = cbor.dumps({1: 1, 2: ym1.NOW, 3: ym1.NOW + 9, 4: ENTRIES})
+MANIFEST_HEADER = cbor.dumps({1: -7, 4: trust.kid_of_key(ym1.ISSUER.public)})
+LIST = cose.encode_sign1(
+    MANIFEST_HEADER,
+    MANIFEST_PAYLOAD,
+    ym1.ISSUER.sign(cose.sig_structure(MANIFEST_HEADER, MANIFEST_PAYLOAD)),
 )
+SUB = b"s" * 16
+PARTS = {
+    pack.KEYS: encode_book([(EU_KID, trust.encode_issuer_key(ym1.key()))] * 3),
+    pack.REVOCATIONS: encode_table([(pack.revocation_key(pack.SUBJECT, SUB), b"")] * 3, 0),
+    pack.REVOCATION_CHANGES: encode_table([(pack.revocation_key(pack.CODE, SUB), b"\1")], 1),
+    pack.SCENES: encode_book([(key_of("x"), encode_scene(Scene("x")))]),
+    pack.RULES: encode_book([(bytes(8), b"rule")]),
+    pack.VALUE_SETS: encode_book([(key_of("v"), cbor.dumps(["a"]))]),
+    pack.TEXTS: encode_book([(pack.text_key(1001, 1), b"Reason\nAdvice")]),
+    pack.ROSTER: encode_table([(key_of(SUB), b"\1")], 1),
+    pack.SEALING_KEY: bytes(72),
+    pack.CONFIG: cbor.dumps({1: bytes(24)}),
+}
+FRAME = encode_frames(LIST)[0].encode()
 REPLY = cose.encode_mac0(KEY, b"device", message.encode_sync_reply(7, ym1.NOW, NONCE, LIST, "hello"))
 SIGNED = [cose.parse_sign1(data) for data in (YM1_MESSAGE, EU_MESSAGE, LIST)]
 GOOD = [(cose.sign1_digest(sign1), sign1.signature) for sign1 in SIGNED]
@@ -157,21 +181,56 @@ def check_mad_code(text):
 
 
 def check_list(data):
+    """A manifest: nobody but the root makes one."""
     try:
-        opened = run(trust.open_steps(data, ym1.ISSUER.public, only_good))
-    except trust.TrustError:
+        opened = run(pack.open_steps(data, ym1.ISSUER.public, only_good))
+    except pack.PackError:
         return "refused"
-    if opened.version != 1 or len(opened.keys) != 2:
+    if opened.version != 1 or [[kind, length, digest] for kind, length, digest in opened.parts()] != ENTRIES:
         raise Finding("accepted")
     return "list"
 
 
 def check_mad_list(data):
+    """A manifest of a root gone mad."""
     try:
-        trust.parse_payload(data)
-    except trust.TrustError:
+        pack.parse_payload(data)
+    except pack.PackError:
         return "refused"
     return "list"
+
+
+def check_part(data):
+    """A part that is not what its hash says, as a flash may damage it: its kind, then its bytes."""
+    kind, data = data[0] % 10 + 1, data[1:]
+    manifest = pack.Manifest(1, 0, 0, pack.encode_entry(kind, len(data), bytes(32)))
+    found = Pack(manifest, lambda length, digest: Memory(data))
+    look = (
+        lambda: found.find(EU_KID),
+        lambda: found.revoked(pack.SUBJECT, SUB),
+        lambda: found.revoked(pack.CODE, SUB),
+        lambda: found.scene("x"),
+        lambda: list(found.rules()),
+        lambda: found.value_set("v"),
+        lambda: found.text(1001, "en"),
+        lambda: found.role(SUB),
+        found.sealing_key,
+        found.config,
+    )[kind - 1]
+    if look():
+        return "found"
+    return "damaged" if found.damaged else "nothing"
+
+
+def check_frame(text):
+    """A frame of a sheet: what is taken was printed."""
+    try:
+        _, _, _, piece = parse_frame(text)
+    except SheetError:
+        return "refused"
+    if piece != LIST:
+        raise Finding("accepted")
+    return "frame"
 
 
 def check_reply(data):
@@ -202,7 +261,7 @@ def as_text(prefix, data):
 
 def case(rng):
     """One of the checks and what to give it."""
-    kind = rng.below(11)
+    kind = rng.below(14)
     if kind == 0:
         return check_code, mutated(rng, YM1_TEXT)
     if kind == 1:
@@ -227,7 +286,12 @@ def case(rng):
         return check_mad_list, mutated(rng, PAYLOADS[2])
     if kind == 9:
         return check_reply, mutated(rng, REPLY)
-    return check_mad_reply, mutated(rng, cose.parse_mac0(REPLY).payload)
+    if kind == 10:
+        return check_mad_reply, mutated(rng, cose.parse_mac0(REPLY).payload)
+    if kind == 11:
+        return check_frame, mutated(rng, FRAME)
+    which = rng.below(10)
+    return check_part, bytes((which,)) + mutated(rng, PARTS[which + 1])
 
 
 def work(check, data):
@@ -288,7 +352,8 @@ def main(seed, count, corpus):
     for text, want in ((YM1_TEXT, "ok"), (EU_TEXT, "ok")):
         assert check_code(text) == check_mad_code(text) == want
     assert check_list(LIST) == check_mad_list(PAYLOADS[2]) == "list"
-    assert check_reply(REPLY) == "reply"
+    assert check_reply(REPLY) == "reply" and check_frame(FRAME) == "frame"
+    assert [check_part(bytes((kind - 1,)) + PARTS[kind]) for kind in range(1, 11)] == ["found"] * 10
     allowed = 0 if MICROPYTHON else MAX_WORK * work(check_wholly, EU_TEXT)
     outcomes = {}
     most = [0]
@@ -296,11 +361,11 @@ def main(seed, count, corpus):
     def one(check, data, measured):
         try:
             name = held(check, data)
-            if measured and allowed and check != check_mad_list:
+            if measured and allowed and check not in (check_mad_list, check_part):
                 spent = work(check, data)
                 if spent > allowed:
                     raise Finding("work %d, allowed are %d" % (spent, allowed))
-            if fuel and check != check_mad_list:
+            if fuel and check not in (check_mad_list, check_part):
                 spent = burnt(check, data)
                 most[0] = max(most[0], spent)
                 if spent > fuel:

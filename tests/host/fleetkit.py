@@ -76,7 +76,7 @@ class PaperHandheld:
         chain_before: bytes | None = None,
         records: list[bytes] | None = None,
         nonce: bytes | None = None,
-        trust_version: int = 0,
+        pack_version: int = 0,
         device_id: str | None = None,
     ) -> bytes:
         """A sync request with records `first` to `last` (all that are left, by default)."""
@@ -88,7 +88,7 @@ class PaperHandheld:
             self.chains[first - 1] if chain_before is None else chain_before,
             self.records[first - 1 : last] if records is None else records,
             NOW + 100,
-            trust_version,
+            pack_version,
             nonce or secrets.token_bytes(16),
         )
 

@@ -1,4 +1,4 @@
-"""Keys, codes and trust lists for host tests, signed by `cryptography`."""
+"""Keys, codes and manifests for host tests, signed by `cryptography`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from firmware.core import codes, cose, trust
+from firmware.core import codes, cose, pack, trust
 
 NOW = 1590134400  # 22 May 2020, 08:00 UTC
 DAY = 86400
@@ -45,8 +45,8 @@ def issuer_key(**changes) -> trust.IssuerKey:
     return trust.IssuerKey(**{**fields, **changes})
 
 
-def trust_list(*keys: trust.IssuerKey) -> bytes:
-    return trust.encode_trust(1, NOW, NOW + DAY, list(keys or [issuer_key()]), ROOT.public, ROOT.sign)
+def manifest(*parts: tuple[int, bytes]) -> bytes:
+    return pack.encode_manifest(1, NOW, NOW + DAY, parts, ROOT.public, ROOT.sign)
 
 
 def claims(health: dict | None = None, **changes) -> dict:

@@ -1,4 +1,4 @@
-"""The authority's town, codes and trust list, read back by other people's libraries."""
+"""The authority's town, codes and certificates, read back by other people's libraries."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from PIL import Image
 from host_tools import pki
 from host_tools.authority import pictures, town
 from host_tools.authority.app import Authority, make_app
-from host_tools.authority.trust import TrustBook, issuer_key, load_certificates
+from host_tools.authority.trust import issuer_key, load_certificates
 from host_tools.files import FileTrouble
+from host_tools.packfile import PackTrouble
 from host_tools.state import State
-from host_tools.trustlist import TrustTrouble, open_list
 
 HEALTH = -65537
 DAY_S = 86_400
@@ -152,42 +152,6 @@ def test_pictures_hold_the_text(authority):
             assert pictures._qr(text).mode == "alphanumeric"
 
 
-def trust_payload(data: bytes, root: bytes) -> dict:
-    protected, _, payload, signature = cbor2.loads(data).value
-    verify_es256(root, cbor2.dumps(["Signature1", protected, b"", payload]), signature)
-    return cbor2.loads(payload)
-
-
-def test_the_trust_list(authority, clock):
-    root = authority.keys.root_public
-    first = authority.trust.current(NOW)
-    payload = trust_payload(first, root)
-    assert (payload[1], payload[2]) == (1, NOW) and payload[3] - NOW == 7 * DAY_S
-    assert [(key[3], key[4], key[7]) for key in payload[4]] == [
-        (authority.keys.live.public, "CN-FJ", [1]),
-        (authority.keys.printed.public, "CN-FJ", [2]),
-    ]
-    # It stays as it is until it grows old or its content changes.
-    assert authority.trust.current(NOW + 3600) == first
-    assert trust_payload(authority.trust.current(NOW + DAY_S), root)[1] == 2
-    imported = authority.certificates.add(authority.foreign.certificate_file)
-    assert [(i.kid, i.issuer, i.new) for i in imported] == [(authority.foreign.kid, "XX", True)]
-    assert not authority.certificates.add(authority.foreign.certificate_file)[0].new
-    payload = trust_payload(authority.trust.current(NOW + DAY_S), root)
-    assert payload[1] == 3 and payload[4][2][1] == authority.foreign.kid and payload[4][2][7] == [3]
-    # A clock that was set back does not bring an old version back.
-    assert trust_payload(authority.trust.current(NOW), root)[1] == 4
-
-
-def test_a_trust_list_of_another_root(authority, tmp_path):
-    data = authority.trust.current(NOW)
-    stranger = Authority(State(tmp_path / "stranger"), lambda: NOW)
-    for wrong in (stranger.trust.current(NOW), data[:-1] + bytes([data[-1] ^ 1]), data[:-1], b""):
-        with pytest.raises(TrustTrouble):
-            open_list(wrong, authority.keys.root_public)
-    assert open_list(data, authority.keys.root_public).version == 1
-
-
 def certificate(key) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COUNTRY_NAME, "XY")])
     made = pki.self_signed(ec.generate_private_key(ec.SECP256R1()), "x", "XY", 30)
@@ -208,7 +172,7 @@ def test_kinds_of_certificates():
     assert entry.usable() and not issuer_key(certificate(rsa.generate_private_key(65537, 1024))).usable()
     entry = issuer_key(certificate(ec.generate_private_key(ec.SECP384R1())))
     assert (entry.alg, entry.key, entry.exponent) == (-35, b"", None)
-    with pytest.raises(TrustTrouble):
+    with pytest.raises(PackTrouble):
         issuer_key(certificate(ed25519.Ed25519PrivateKey.generate()))
 
 
@@ -223,7 +187,7 @@ def test_certificate_files(tmp_path):
     for content in (b"", b"hello", one.read_bytes()[:-1], b"-----BEGIN CERTIFICATE-----\nAA", bytes(1000)):
         bad = tmp_path / "bad"
         bad.write_bytes(content)
-        with pytest.raises(TrustTrouble, match="bad"):
+        with pytest.raises(PackTrouble, match="bad"):
             load_certificates(bad)
     bad.write_bytes(bytes(300_000))
     with pytest.raises(FileTrouble, match="larger"):
@@ -237,10 +201,10 @@ def test_all_or_nothing_of_a_bundle(authority, tmp_path):
     bad = certificate(ed25519.Ed25519PrivateKey.generate())
     bundle = tmp_path / "bundle.pem"
     bundle.write_bytes(b"".join(c.public_bytes(serialization.Encoding.PEM) for c in (good, bad)))
-    before = authority.trust.current(NOW)
-    with pytest.raises(TrustTrouble):
+    before = authority.packs.current(NOW).data
+    with pytest.raises(PackTrouble):
         authority.certificates.add(bundle)
-    assert authority.trust.current(NOW) == before
+    assert authority.packs.current(NOW).data == before
 
 
 def test_keys_are_private_and_stay(authority, tmp_path, clock):
@@ -250,8 +214,8 @@ def test_keys_are_private_and_stay(authority, tmp_path, clock):
     again = Authority(State(tmp_path), clock)
     assert again.keys.root_public == authority.keys.root_public
     assert again.keys.live.public == authority.keys.live.public
-    # Validity does not move with a restart: the trust list stays the same bytes.
-    assert again.trust.current(NOW) == authority.trust.current(NOW)
+    # Validity does not move with a restart: the pack stays the same bytes.
+    assert again.packs.current(NOW).data == authority.packs.current(NOW).data
     (tmp_path / "authority" / "root.key").write_text("nonsense")
     with pytest.raises(FileTrouble, match=r"root\.key"):
         Authority(State(tmp_path), clock)
@@ -279,7 +243,6 @@ def test_pages_and_api(client, authority):
     assert answer.headers["content-type"] == "image/png"
     read = zxingcpp.read_barcodes(Image.open(io.BytesIO(answer.content)))[0].text
     assert opened(read, authority.keys.printed.public)[1][HEALTH][3] == 1
-    assert trust_payload(client.get("/trust").content, authority.keys.root_public)[1] == 1
 
 
 def test_what_is_not_there(client):
@@ -287,7 +250,7 @@ def test_what_is_not_there(client):
         answer = client.get(path)
         assert answer.status_code == 404 and answer.json()["status"] == 404
     assert client.get("/api/people/teacher/code?medium=stone").status_code == 422
-    assert client.get("/trust", headers={"host": "evil.example"}).status_code == 400
+    assert client.get("/pack", headers={"host": "evil.example"}).status_code == 400
     assert client.post("/api/people").status_code == 405
     assert "unsafe" not in client.get("/").headers["content-security-policy"]
 
@@ -297,6 +260,3 @@ def test_two_processes_agree_on_a_key(tmp_path):
     assert pki.public_bytes(pki.load_or_create_key(tmp_path / "a.key").public_key()) == pki.public_bytes(
         first.public_key()
     )
-    made = Authority(State(tmp_path), lambda: NOW)
-    book = TrustBook(tmp_path, made.keys, made.certificates)
-    assert book.current(NOW) == book.current(NOW)

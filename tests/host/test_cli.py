@@ -44,15 +44,15 @@ def test_a_missing_certificate_file(capsys, state, tmp_path):
     assert (status, err) == (2, f"yima: {tmp_path / 'gone.pem'}: No such file or directory\n")
 
 
-def test_trust_add_and_show(capsys, state):
+def test_trust_add(capsys, state):
     assert yima(capsys, "authority", "people", "--state", state.root)[0] == 0
     certificate = state.authority / "foreign" / "issuer.pem"
     status, out, _ = yima(capsys, "trust", "add", certificate, "--state", state.root)
     assert status == 0 and "XX  ES256  added" in out and "version 1" in out
     _, out, _ = yima(capsys, "trust", "add", certificate, "--state", state.root)
     assert "known already" in out and "version 1" in out
-    _, out, _ = yima(capsys, "trust", "show", "--state", state.root)
-    assert "EU certificate" in out and out.count("CN-FJ") == 2
+    _, out, _ = yima(capsys, "pack", "show", "--state", state.root)
+    assert "EU certificate" in out
 
 
 def test_codes_on_the_command_line(capsys, state, tmp_path):
@@ -101,7 +101,7 @@ def test_wrong_options(capsys, state):
 def test_a_broken_key_file(capsys, state):
     yima(capsys, "authority", "people", "--state", state.root)
     (state.authority / "root.key").write_text("x")
-    status, _, err = yima(capsys, "trust", "show", "--state", state.root)
+    status, _, err = yima(capsys, "pack", "show", "--state", state.root)
     assert status == 2 and "root.key: not a private key" in err and err.count("\n") == 1
 
 

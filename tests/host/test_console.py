@@ -158,7 +158,7 @@ def test_paging(client, store):
     assert client.get("/api/summary", headers=BEARER).json() == {
         "records": 6,
         "last_id": 6,
-        "trust_version": 0,
+        "pack_version": 0,
     }
 
 

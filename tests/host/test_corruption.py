@@ -7,9 +7,10 @@ from collections.abc import Callable, Generator
 import pytest
 from issuing import COMPANION, NOW, PAPER, claims, code, issuer_key
 
-from firmware.core import codes, cose, p256, reasons, trust
+from firmware.core import codes, cose, p256, reasons
+from firmware.core.packmemory import keys_only
 
-TRUST = trust.TrustList(1, NOW, NOW + 86400, [issuer_key()])
+TRUST = keys_only([issuer_key()], NOW + 86400)
 
 
 def run(steps: Generator[None, None, codes.Checked]) -> codes.Checked:

@@ -16,10 +16,11 @@ import cbor2
 import pycddl
 import pytest
 import segno
-from issuing import COMPANION, ISSUER, NOW, PAPER, ROOT, claims, code, issuer_key, trust_list
+from issuing import COMPANION, ISSUER, NOW, PAPER, ROOT, claims, code, issuer_key, manifest
 
-from firmware.core import base45, codes, cose, message, record, trust
+from firmware.core import base45, codes, cose, message, pack, record, trust
 from firmware.core.errors import CoreError
+from host_tools import pki
 
 FORMATS = Path(__file__).resolve().parents[2] / "docs" / "formats.md"
 BLOCKS = dict(re.findall(r"```cddl (\w+)\n(.*?)```", FORMATS.read_text("utf-8"), re.S))
@@ -64,7 +65,7 @@ def changed(fields: dict, changes: dict) -> bytes:
 
 
 def test_the_document_has_all_blocks():
-    assert set(BLOCKS) >= {"code", "trust", "record", "enrol", "sync", "scene"}
+    assert set(BLOCKS) >= {"code", "pack", "record", "enrol", "sync", "part", "scene"}
     for text in BLOCKS.values():
         pycddl.Schema(text)
 
@@ -155,29 +156,66 @@ def test_wrong_companion():
     assert valid("code", "companion", cbor2.dumps(COMPANION))
 
 
-# Trust list -------------------------------------------------------------------------------------------------
+# Pack -------------------------------------------------------------------------------------------------------
+
+PARTS = [(kind, b"part %d" % kind) for kind in range(1, 11)]
 
 
-def test_trust_lists():
-    rsa = issuer_key(alg=cose.PS256, key=b"\xc1" * 256, exponent=65537, kinds=[trust.KIND_DCC])
-    other = issuer_key(alg=cose.ES384, key=b"", kinds=[1, 2, 3])
-    for keys in ((issuer_key(),), (issuer_key(), rsa, other)):
-        data = trust_list(*keys)
-        assert valid_cose("trust", "trust-list", "trust-header", "trust", data)
-        assert not valid("trust", "trust-list", data[1:]), "untagged"
-    empty = trust.encode_trust(1, 0, 0, [], ROOT.public, ROOT.sign)
-    assert valid_cose("trust", "trust-list", "trust-header", "trust", empty)
+def rsa_key():
+    return issuer_key(alg=cose.PS256, key=b"\xc1" * 256, exponent=65537, kinds=[trust.KIND_DCC])
 
 
-@pytest.mark.parametrize("changes", [{1: -1}, {2: "x"}, {3: None}, {4: {}}, {4: [{}]}, {5: 0}], ids=str)
-def test_wrong_trust_list(changes):
-    payload = cbor2.loads(cbor2.loads(trust_list()).value[2])
-    assert valid("trust", "trust", cbor2.dumps(payload)) and accepted(
-        trust.parse_payload, cbor2.dumps(payload)
-    )
+def taken(data: bytes) -> bool:
+    """Whether a handheld with the root of these tests takes a manifest."""
+    steps = pack.open_steps(data, ROOT.public, pki.verify_steps)
+    return accepted(lambda: list(steps))
+
+
+@pytest.mark.parametrize("parts", [[], PARTS[:1], PARTS, [(4711, b"of a later time")]], ids=len)
+def test_manifests(parts):
+    data = manifest(*parts)
+    assert taken(data) and valid_cose("pack", "manifest", "manifest-header", "pack", data)
+    assert not valid("pack", "manifest", data[1:]), "untagged"
+    assert not taken(data[1:])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {1: -1},
+        {2: "x"},
+        {3: None},
+        {4: {}},
+        {4: [{}]},
+        {4: [[1, 2]]},
+        {4: [[1, 2, bytes(31)]]},
+        {4: [[-1, 2, bytes(32)]]},
+        {5: 0},
+    ],
+    ids=str,
+)
+def test_wrong_manifest(changes):
+    payload = cbor2.loads(cbor2.loads(manifest(*PARTS)).value[2])
+    assert accepted(pack.parse_payload, cbor2.dumps(payload))
     data = changed(payload, changes)
-    assert not valid("trust", "trust", data)
-    assert not accepted(trust.parse_payload, data)
+    assert not valid("pack", "pack", data)
+    assert not accepted(pack.parse_payload, data)
+
+
+def test_a_change_of_root():
+    data = pack.encode_rotation(manifest(*PARTS), ROOT.public, ISSUER.public, ISSUER.sign)
+    assert taken(data), "by who has the new root"
+    assert valid_cose("pack", "root-change", "root-change-header", "root-change-payload", data)
+    assert not valid("pack", "manifest-header", cbor2.loads(data).value[0])
+    payload = cbor2.loads(cbor2.loads(data).value[2])
+    for changes in ({1: bytes(63)}, {1: None}, {2: b""}, {2: bytes(4097)}, {2: "x"}, {3: 0}):
+        assert not valid("pack", "root-change-payload", changed(payload, changes)), changes
+
+
+def test_issuer_keys():
+    other = issuer_key(alg=cose.ES384, key=b"", kinds=[1, 2, 3, trust.KIND_PLACE])
+    for key in (issuer_key(), rsa_key(), other):
+        assert valid("pack", "issuer-key", trust.encode_issuer_key(key))
 
 
 @pytest.mark.parametrize(
@@ -200,10 +238,11 @@ def test_wrong_trust_list(changes):
     ids=str,
 )
 def test_wrong_issuer_key(changes):
-    payload = cbor2.loads(cbor2.loads(trust_list()).value[2])
-    entry = changed(payload[4][0], changes)
-    assert not valid("trust", "issuer-key", entry)
-    assert not accepted(trust.parse_payload, cbor2.dumps({**payload, 4: [cbor2.loads(entry)]}))
+    good = trust.encode_issuer_key(issuer_key())
+    assert accepted(trust.parse_issuer_key, good)
+    entry = changed(cbor2.loads(good), changes)
+    assert not valid("pack", "issuer-key", entry)
+    assert not accepted(trust.parse_issuer_key, entry)
 
 
 # Record -----------------------------------------------------------------------------------------------------
@@ -296,7 +335,7 @@ def sync_request(records: list[bytes]) -> bytes:
         ("enrol", "enrol-request", ENROL_REQUEST),
         ("enrol", "enrol-reply", ENROL_REPLY),
         ("sync", "sync-reply", SYNC_REPLY),
-        ("sync", "sync-reply", message.encode_sync_reply(7, NOW, NONCE, trust_list(), "chain")),
+        ("sync", "sync-reply", message.encode_sync_reply(7, NOW, NONCE, manifest(*PARTS), "chain")),
         ("sync", "sync-reply", message.encode_sync_reply(7, NOW, NONCE, seen=bytes(512))),
     ],
 )
@@ -328,7 +367,16 @@ def test_sync_requests(count):
     ]
     + [
         ("sync", "sync-reply", lambda data: message.parse_sync_reply(data, NONCE), SYNC_REPLY, changes)
-        for changes in ({1: -1}, {2: "x"}, {3: bytes(15)}, {4: b""}, {5: 1}, {6: 0}, {1: None})
+        for changes in (
+            {1: -1},
+            {2: "x"},
+            {3: bytes(15)},
+            {4: b""},
+            {4: bytes(4097)},
+            {5: 1},
+            {6: 0},
+            {1: None},
+        )
     ],
     ids=lambda value: str(value) if isinstance(value, (str, dict)) else "",
 )

@@ -9,8 +9,10 @@ from fleetkit import NOW, AppClient, PaperHandheld
 from test_formats import valid, valid_cose
 
 from firmware.core import message
+from firmware.core.trust import encode_issuer_key
 from host_tools.authority.app import Authority
 from host_tools.server import devices
+from host_tools.server.packs import Packs, Received
 from host_tools.server.store import Store
 from host_tools.state import State
 
@@ -44,10 +46,14 @@ def test_codes_of_the_town(authority):
     assert seen > 25
 
 
-def test_trust_lists(authority):
-    assert valid_cose("trust", "trust-list", "trust-header", "trust", authority.trust.current(NOW))
-    authority.certificates.add(authority.foreign.certificate_file)
-    assert valid_cose("trust", "trust-list", "trust-header", "trust", authority.trust.current(NOW))
+def test_packs(authority):
+    for _ in range(2):
+        issued = authority.packs.current(NOW)
+        assert valid_cose("pack", "manifest", "manifest-header", "pack", issued.data)
+        for key in authority.packs.issuer_keys(NOW):
+            assert valid("pack", "issuer-key", encode_issuer_key(key))
+        authority.certificates.add(authority.foreign.certificate_file)
+    assert issued.version == 2
 
 
 def test_enrolment(store, server):
@@ -69,8 +75,14 @@ def test_sync(store, server, authority):
         reply = server.post("/v1/sync", content=request).content
         assert valid("sync", "sync-reply", reply)
         assert (5 in cbor2.loads(reply)) is refused
-    store.keep_trust(1, authority.trust.current(NOW), NOW + 60, NOW)
+    issued = authority.packs.current(NOW)
+    digests = [digest for _, _, digest in issued.manifest.parts()]
+    parts = {digest: authority.packs.part(digest) for digest in digests}
+    packs = Packs(store)
+    packs.pin(authority.keys.root_public)
+    received = Received(1, issued.data, authority.keys.root_public, NOW + 60, parts)
+    assert packs.keep(received, digests, NOW)
     reply = server.post("/v1/sync", content=handheld.request(4)).content
     assert valid("sync", "sync-reply", reply)
-    assert valid_cose("trust", "trust-list", "trust-header", "trust", cbor2.loads(reply)[4])
+    assert valid_cose("pack", "manifest", "manifest-header", "pack", cbor2.loads(reply)[4])
     assert [row.raw for row in store.records_after(0, 9)] == handheld.records

@@ -12,7 +12,8 @@ import zxingcpp
 from fleetkit import NOW
 
 from firmware.core import cbor, pack, sheet
-from firmware.core.packview import Pack, in_memory
+from firmware.core.packmemory import in_memory
+from firmware.core.packview import Pack
 from firmware.services.pin import pin_hash
 from host_tools import cli
 from host_tools.authority import sheets
@@ -43,12 +44,12 @@ def state(tmp_path):
 
 def opened(package: bytes, root: bytes) -> Pack:
     """A package file as a handheld takes it apart."""
-    length = pack.parse_package_head(package[: pack.PACKAGE_HEAD])
+    length = pack.package_head(package[: pack.PACKAGE_HEAD], False)[1]
     at = pack.PACKAGE_HEAD + length
     manifest = open_manifest(package[pack.PACKAGE_HEAD : at], root).manifest
     parts = []
     while at < len(package):
-        digest, size = pack.parse_part_head(package[at : at + pack.PART_HEAD])
+        digest, size = pack.package_head(package[at : at + pack.PART_HEAD], True)
         at += pack.PART_HEAD
         parts.append(package[at : at + size])
         assert hashlib.sha256(parts[-1]).digest() == digest
@@ -127,8 +128,8 @@ def test_a_sheet_is_read_back(yima, state, tmp_path):
     pages = sheets.sheet_pages(whole, "数据包 Pack 1")
     texts = [code.text for page in pages for code in zxingcpp.read_barcodes(page.picture().convert("L"))]
     frames = [sheet.parse_frame(text.encode()) for text in texts]
-    assert len(frames) == frames[0].count and len(pages) == (len(frames) + 5) // 6
-    assert b"".join(frame.piece for frame in sorted(frames, key=lambda f: f.index)) == whole
+    assert len(frames) == frames[0][2] and len(pages) == (len(frames) + 5) // 6
+    assert b"".join(piece for _, _, _, piece in sorted(frames, key=lambda f: f[1])) == whole
     status, out, _ = yima("sheet", tmp_path / "out.pdf")
     assert status == 0 and f"{len(whole)} bytes" in out
     data = (tmp_path / "out.pdf").read_bytes()

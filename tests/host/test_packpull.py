@@ -87,10 +87,10 @@ def pull(puller: PackPuller, wire: Wire) -> bool:
 
 def sync(client: AppClient, handheld: PaperHandheld, version: int = 0) -> bytes | None:
     """What a sync hands out in field 4."""
-    body = handheld.request(len(handheld.records) + 1, trust_version=version)
+    body = handheld.request(len(handheld.records) + 1, pack_version=version)
     answer = client.post("/v1/sync", content=body)
     _, request = message.parse_sync_request(body)
-    return message.parse_sync_reply(answer.content, request.nonce).trust
+    return message.parse_sync_reply(answer.content, request.nonce).manifest
 
 
 def part_request(handheld: PaperHandheld, digest: bytes, offset: int = 0, **changes: object) -> bytes:
@@ -132,7 +132,7 @@ def test_a_handheld_gets_manifest_and_parts(store, authority, puller, client):
         assert client.post("/v1/part", content=part_request(handheld, digest, length + 1)).status_code == 404
     assert client.post("/v1/part", content=part_request(handheld, bytes(32))).status_code == 404
     assert sync(client, handheld, version=1) is None
-    assert store.device(handheld.id).trust_version == 1
+    assert store.device(handheld.id).pack_version == 1
 
 
 def test_a_long_part_comes_whole(store, authority, puller, client):

@@ -150,16 +150,6 @@ def test_a_version_is_never_used_twice(authority, book, tmp_path):
         book = fresh.packs
 
 
-def test_versions_go_on_where_trust_lists_ended(tmp_path):
-    authority = Authority(State(tmp_path), lambda: NOW)
-    payload = cbor2.dumps({1: 41, 2: NOW, 3: NOW + 9, 4: []})
-    old = cbor2.dumps(cbor2.CBORTag(18, [cbor2.dumps({1: -7, 4: bytes(8)}), {}, payload, bytes(64)]))
-    (tmp_path / "authority" / "trust").mkdir(exist_ok=True)
-    (tmp_path / "authority" / "trust" / "trust.cose").write_bytes(old)
-    assert authority.packs.current(NOW).version == 42
-    assert authority.packs.current(NOW + DAY_S).version == 43
-
-
 def test_a_withdrawn_key(authority, book):
     stolen = authority.keys.live
     book.current(NOW)

@@ -251,16 +251,6 @@ def test_a_lying_content_length(client):
         assert answer.status_code in (400, 413)
 
 
-def test_trust_list_goes_to_those_who_have_an_older_one(client, store):
-    handheld = PaperHandheld.enrolled(store)
-    assert send(client, handheld.request()).trust is None
-    assert store.keep_trust(3, b"three", NOW + 99, NOW) and not store.keep_trust(2, b"two", NOW + 99, NOW)
-    assert not store.keep_trust(3, b"other", NOW + 99, NOW)
-    assert send(client, handheld.request(trust_version=2)).trust == b"three"
-    assert send(client, handheld.request(trust_version=3)).trust is None
-    assert store.device(handheld.id).trust_version == 3
-
-
 def test_a_token_works_once(client, store):
     token = store.create_token("Bus 7", "transit", NOW, 60)
     body = message.encode_enrol_request(token, b"\x24\x6f\x28\x01\x02\x03", "0.1.0")

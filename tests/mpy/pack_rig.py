@@ -3,7 +3,6 @@
 from firmware.core import cose, pack, trust
 from firmware.core.hmac256 import sha256
 from firmware.core.table import encode_book, encode_table, key_of
-from firmware.services.packfiles import part_name  # noqa: F401
 from firmware.services.packs import PackStore
 from firmware.services.settings import Settings
 

@@ -8,7 +8,7 @@ import ramflash
 
 from firmware.core import pack
 from firmware.core.sheet import encode_frames
-from firmware.services.intake import Intake, Sheet
+from firmware.services.intake import Intake
 
 BUFFER = bytearray(64 * ramflash.BLOCK_BYTES)
 
@@ -140,32 +140,31 @@ def test_a_sheet_in_any_order_with_repeats():
         texts = shuffled(encode_frames(package(2, 300), piece_bytes))
         assert len(texts) > 4
         for count, text in enumerate(texts):
-            assert not intake.sheet.complete
+            assert intake.progress[0] == count
             look(intake)
             assert rig.issuer_of(packs) == 1
-            assert intake.sheet.take(text) == (count + 1, len(texts))
-            assert intake.sheet.take(texts[0]) == (count + 1, len(texts)), "repeats change nothing"
-        assert intake.sheet.complete
+            assert intake.take(text) == (count + 1, len(texts))
+            assert intake.take(texts[0]) == (count + 1, len(texts)), "repeats change nothing"
         look(intake)
-        assert rig.issuer_of(packs) == 2 and not intake.sheet.complete
+        assert rig.issuer_of(packs) == 2 and intake.progress == (0, 0)
         assert "sheet" not in os.listdir("/flash")
 
 
 def test_what_is_no_frame_changes_nothing():
     _, _, intake = fresh(1)
-    assert intake.sheet.take(b"YS1:junk") == (0, 0) and not intake.sheet.complete
+    assert intake.take(b"YS1:junk") == (0, 0) == intake.progress
     texts = shuffled(encode_frames(package(2), 200))
-    intake.sheet.take(texts[0])
+    intake.take(texts[0])
     for bad in (b"", b"YS1:", texts[1][:-3], texts[1] + b"0", b"YM1:" + texts[1][4:]):
-        assert intake.sheet.take(bad) == (1, len(texts))
+        assert intake.take(bad) == (1, len(texts))
 
 
 def test_another_sheet_begins_anew():
     _, packs, intake = fresh(1)
     first, second = (shuffled(encode_frames(package(version), 200)) for version in (2, 3))
-    assert intake.sheet.take(first[0])[0] == 1 and intake.sheet.take(first[1])[0] == 2
+    assert intake.take(first[0])[0] == 1 and intake.take(first[1])[0] == 2
     for count, text in enumerate(second):
-        assert intake.sheet.take(text)[0] == count + 1
+        assert intake.take(text)[0] == count + 1
     look(intake)
     assert rig.issuer_of(packs) == 3
 
@@ -174,7 +173,7 @@ def test_a_sheet_of_one_frame():
     _, packs, intake = fresh(1)
     parts = rig.parts_of(1)
     (text,) = encode_frames(pack.encode_package(rig.manifest_of(2, parts), []))
-    assert intake.sheet.take(text.encode()) == (1, 1)
+    assert intake.take(text.encode()) == (1, 1)
     look(intake)
     assert packs.current.version == 2, "the same parts under a newer manifest"
 
@@ -182,25 +181,25 @@ def test_a_sheet_of_one_frame():
 def test_a_sheet_is_refused_like_a_file():
     _, packs, intake = fresh(5)
     for text in encode_frames(package(4)):
-        intake.sheet.take(text.encode())
+        intake.take(text.encode())
     look(intake)
-    assert intake.refused == pack.OLDER and rig.issuer_of(packs) == 5 and not intake.sheet.complete
+    assert intake.refused == pack.OLDER and rig.issuer_of(packs) == 5 and intake.progress == (0, 0)
 
 
 def test_a_restart_begins_the_sheet_anew():
-    _, _, intake = fresh(1)
+    _, packs, intake = fresh(1)
     texts = shuffled(encode_frames(package(2), 200))
-    intake.sheet.take(texts[0])
-    again = Sheet("/flash/sheet")
-    assert again.take(texts[1]) == (1, len(texts)) and not again.complete
+    intake.take(texts[0])
+    again = Intake(packs, "/flash", lambda: rig.NOW)
+    assert again.progress == (0, 0) and again.take(texts[1]) == (1, len(texts))
 
 
 def test_flash_that_fails():
     flash, _, intake = fresh(1)
     texts = shuffled(encode_frames(package(2), 200))
-    intake.sheet.take(texts[0])
+    intake.take(texts[0])
     flash.failing = True
-    assert intake.sheet.take(texts[1]) == (0, 0)
+    assert intake.take(texts[1]) == (0, 0)
     flash.failing = False
-    assert intake.sheet.take(texts[1]) == (1, len(texts))
+    assert intake.take(texts[1]) == (1, len(texts))
     ramflash.unmount()

@@ -3,25 +3,25 @@
 A day is a list of windows. Each window runs once undisturbed, which tells how many erases and programs it
 takes, and then once for each of them with the power failing there; a second cut hits the start that follows.
 After every cut: the file system mounts, nothing promised or acknowledged is lost, no sequence has two
-contents, settings and trust list are the old or the new ones.
+contents, settings and pack are the old or the new ones.
 """
 
 import os
 
+import pack_rig as rig
 import ramflash
 
-from firmware.core import cbor, trust
+from firmware.core import cbor
+from firmware.core.pack import PackError
 from firmware.core.record import GENESIS, chain
 from firmware.services.journal import Journal, JournalError
+from firmware.services.packs import PackStore
 from firmware.services.settings import Settings, SettingsError
-from firmware.services.truststore import TrustStore, TrustStoreError
 
 BLOCKS = 40
 SEGMENT_BYTES = 900
-ROOT_KEY = bytes(64)
-NOW = 1_800_000_000
 
-# a append, k let the server take a batch and acknowledge it, K everything; s settings, t trust list
+# a append, k let the server take a batch and acknowledge it, K everything; s settings, t pack
 MORNING = ("aas", "aaaa", "ak", "aaat", "aaK", "a", "ttss", "aaaaaaaa", "kaka", "Ka", "aaaaaK", "Ksat")
 NOON = (
     "aaaaaa",
@@ -39,16 +39,6 @@ NOON = (
     "st",
 )
 DAY = MORNING + NOON + MORNING
-
-
-def verify_steps(key, digest, signature):
-    yield None
-    return True
-
-
-def trust_list(version):
-    key = trust.IssuerKey(bytes(8), -7, bytes(64), "x" * (version % 40), NOW, NOW + 9999, [1], None)
-    return trust.encode_trust(version, NOW, NOW + 9999, [key] * 3, ROOT_KEY, lambda data: bytes(64))
 
 
 def drive(steps):
@@ -69,7 +59,7 @@ class World:
         self.underway = None
         self.made = 0
         self.settings = [("", 2)]
-        self.trust = [0]
+        self.pack = [0]
 
     def copy(self):
         other = World()
@@ -78,7 +68,7 @@ class World:
         other.server_chain = self.server_chain
         other.made = self.made
         other.settings = self.settings[-1:]
-        other.trust = self.trust[-1:]
+        other.pack = self.pack[-1:]
         return other
 
 
@@ -88,8 +78,10 @@ class Device:
     def __init__(self, world):
         self.world = world
         self.settings = Settings("/flash")
-        self.trust = TrustStore("/flash/trust.cose", ROOT_KEY, verify_steps)
-        drive(self.trust.load_steps())
+        if not self.settings.get("root_key"):
+            self.settings.update({"root_key": rig.ROOT.public})
+        self.packs = PackStore("/flash/pack", self.settings, rig.verify_steps)
+        drive(self.packs.load_steps())
         self.journal = Journal("/flash/journal", 65536, SEGMENT_BYTES)
         self.journal.open()
 
@@ -143,17 +135,19 @@ class Device:
 
     def install(self):
         world = self.world
-        version = world.trust[-1] + 1
-        world.trust.append(version)
-        drive(self.trust.install_steps(trust_list(version), NOW))
+        version = world.pack[-1] + 1
+        world.pack.append(version)
+        rig.install(self.packs, version)
+        drive(self.packs.check_steps())
 
     def check(self):
         world = self.world
         assert self.settings.bad == []
         found = (self.settings.get("place"), self.settings.get("direction"))
         assert found in world.settings, found
-        version = self.trust.current.version if self.trust.current else 0
-        assert version in world.trust, version
+        version = rig.issuer_of(self.packs) if self.packs.current else 0
+        assert version == self.packs.version
+        assert version in world.pack, version
         journal = self.journal
         assert journal.acked <= len(world.server), "acknowledged what the server does not hold"
         first, _, records = journal.batch(100_000, 10_000_000)
@@ -189,7 +183,7 @@ def cut_once(base, world, work, at, torn):
     flash.torn = torn
     try:
         device.run(work)
-    except (ramflash.PowerCut, JournalError, SettingsError, TrustStoreError):
+    except (ramflash.PowerCut, JournalError, SettingsError, PackError):
         # closing a file on a flash without power fails in turn and hides the cut
         pass
     assert flash.dead, "no cut at %d" % at
@@ -209,7 +203,7 @@ def cut_once(base, world, work, at, torn):
     else:
         Tally.older += 1
     world.underway = None
-    world.trust = [device.trust.current.version if device.trust.current else 0]
+    world.pack = [device.packs.version]
     # and the day goes on
     device.run("aKsta")
     ramflash.unmount()

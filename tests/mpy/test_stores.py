@@ -1,19 +1,14 @@
-"""Settings, key store and trust store on a real VfsLfs2: limits, damage, full flash, refusals."""
+"""Settings and key store on a real VfsLfs2: limits, damage, full flash, refusals."""
 
 import os
 
 import ramflash
 
-from firmware.core import cbor, p256, schema, trust
-from firmware.services import truststore
+from firmware.core import cbor, schema
 from firmware.services.keystore import Keystore, KeystoreError
 from firmware.services.settings import Settings, SettingsError
-from firmware.services.truststore import TrustStore, TrustStoreError
 
-NOW = 1_800_000_000
 BUFFER = bytearray(64 * ramflash.BLOCK_BYTES)
-ROOT = bytes(range(64))
-PATH = "/flash/trust.cose"
 
 
 def fresh():
@@ -210,148 +205,3 @@ def test_keystore_that_fails_is_not_an_unenrolled_one():
     for wrong in (b"s" * 31, b"s" * 33):
         nvs.kept["secret"] = wrong
         raises(KeystoreError, Keystore(nvs).secret)
-
-
-# --- trust store
-
-
-def signed(version, expires=NOW + 1000, root=ROOT, good=True, keys=2):
-    key = trust.IssuerKey(b"kid-kid-", -7, bytes(64), "issuer", NOW, NOW + 5, [1, 2], None)
-    mark = b"\x01" if good else b"\x00"
-    return trust.encode_trust(version, NOW - 5, expires, [key] * keys, root, lambda data: mark * 64)
-
-
-def verify_steps(key, digest, signature):
-    for _ in range(3):
-        yield None
-    return signature == b"\x01" * 64 and key == ROOT
-
-
-def drive(steps):
-    try:
-        while True:
-            next(steps)
-    except StopIteration as end:
-        return end.value
-
-
-def install(store, data, now=NOW):
-    return drive(store.install_steps(data, now))
-
-
-def kind_of(store, data, now=NOW):
-    return raises(TrustStoreError, install, store, data, now).kind
-
-
-def store():
-    s = TrustStore(PATH, ROOT, verify_steps)
-    drive(s.load_steps())
-    return s
-
-
-def test_trust_install_and_load():
-    fresh()
-    s = store()
-    assert s.current is None
-    for version in (3, 4, 9):
-        assert install(s, signed(version)).version == version == s.current.version
-        assert store().current.version == version
-    assert "trust.new" not in os.listdir("/flash")
-
-
-def test_trust_refusals_keep_the_old_one():
-    fresh()
-    s = store()
-    assert kind_of(s, b"junk") == truststore.INVALID
-    assert s.current is None
-    install(s, signed(5))
-    data = read(PATH)
-    cases = (
-        (b"", truststore.INVALID),
-        (signed(6)[:-1], truststore.INVALID),
-        (signed(6, good=False), truststore.INVALID),
-        (signed(6, root=bytes(64)), truststore.INVALID),
-        (bytes(65537), truststore.INVALID),
-        (signed(5), truststore.OLDER),
-        (signed(4), truststore.OLDER),
-        (signed(6, expires=NOW), truststore.EXPIRED),
-    )
-    for new, kind in cases:
-        assert kind_of(s, new) == kind
-        assert s.current.version == 5 and read(PATH) == data and store().current.version == 5
-    # without a clock expiry cannot be judged
-    assert install(s, signed(6, expires=NOW), None).version == 6
-
-
-def test_trust_without_root_key():
-    fresh()
-    for root in (b"", bytes(63)):
-        s = TrustStore(PATH, root, verify_steps)
-        assert kind_of(s, signed(1)) == truststore.INVALID
-
-
-def test_trust_file_is_verified_at_every_start():
-    fresh()
-    install(store(), signed(7, keys=20))
-    sound = read(PATH)
-    for at in range(0, len(sound) - 70, 31):
-        changed = bytearray(sound)
-        changed[at] ^= 1
-        write(PATH, changed)
-        s = TrustStore(PATH, ROOT, p256_like(sound))
-        assert raises(TrustStoreError, drive, s.load_steps()).kind == truststore.INVALID
-        assert s.current is None
-    write(PATH, bytes(70000))
-    assert raises(TrustStoreError, store).kind == truststore.INVALID
-    write(PATH, sound)
-    assert store().current.version == 7
-
-
-def p256_like(sound):
-    """A verifier that knows one digest, as a signature does."""
-    from firmware.core import cose
-
-    known = cose.sign1_digest(cose.parse_sign1(sound))
-
-    def steps(key, digest, signature):
-        yield None
-        return digest == known
-
-    return steps
-
-
-def test_trust_leftover_is_removed():
-    fresh()
-    install(store(), signed(7))
-    write("/flash/trust.new", b"half of a list")
-    assert store().current.version == 7
-    assert os.listdir("/flash") == ["trust.cose"]
-
-
-def test_trust_full_or_failing_flash():
-    flash = fresh()
-    s = store()
-    install(s, signed(1))
-    ramflash.fill("/flash/filler", 0)
-    assert kind_of(s, signed(2, keys=300)) == truststore.STORAGE
-    assert s.current.version == 1 == store().current.version
-    assert "trust.new" not in os.listdir("/flash")
-    os.remove("/flash/filler")
-    flash.failing = True
-    assert kind_of(s, signed(2, keys=30)) == truststore.STORAGE
-    flash.failing = False
-    assert s.current.version == 1 == store().current.version
-    assert install(s, signed(2, keys=300)).version == 2
-
-
-def test_trust_with_the_real_verifier():
-    """The real verifier refuses a signature of zeros; the host's tests sign in earnest."""
-    fresh()
-    generator = (
-        b"\x6b\x17\xd1\xf2\xe1\x2c\x42\x47\xf8\xbc\xe6\xe5\x63\xa4\x40\xf2"
-        b"\x77\x03\x7d\x81\x2d\xeb\x33\xa0\xf4\xa1\x39\x45\xd8\x98\xc2\x96"
-        b"\x4f\xe3\x42\xe2\xfe\x1a\x7f\x9b\x8e\xe7\xeb\x4a\x7c\x0f\x9e\x16"
-        b"\x2b\xce\x33\x57\x6b\x31\x5e\xce\xcb\xb6\x40\x68\x37\xbf\x51\xf5"
-    )
-    s = TrustStore(PATH, generator, p256.verify_steps)
-    assert kind_of(s, signed(1, root=generator)) == truststore.INVALID

@@ -18,6 +18,7 @@ from conftest import ROOT
 from firmware.core import message, record
 from host_tools.authority.app import Authority, make_app
 from host_tools.run import WIFI_KEY, WIFI_SSID
+from host_tools.server.packs import Packs
 from host_tools.server.schema import Device, Record
 from host_tools.server.serve import open_pki, open_store
 from host_tools.serving import Listener, make_server
@@ -72,7 +73,7 @@ class Fleet:
         self._serving: Any = None
 
     def start_authority(self) -> None:
-        """Serve the trust list and the wallets."""
+        """Serve packs and the wallets."""
         self._authority_server = make_server(Listener(make_app(self.authority), self.authority_port))
         self._serving = asyncio.run_coroutine_threadsafe(self._authority_server.serve(), self._loop.loop)
         until(lambda: self._authority_server.started, "the authority serves")
@@ -86,13 +87,13 @@ class Fleet:
             self.process = subprocess.Popen(argv, cwd=ROOT, stdout=log, stderr=log)
 
     def wait_for_server(self, trust: bool = True) -> None:
-        """Wait until it listens and, if asked, holds the trust list."""
+        """Wait until it listens and, if asked, holds the pack."""
         assert self.process is not None
 
         def ready() -> bool:
             assert self.process is not None and self.process.poll() is None
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return not trust or self.store.trust_version() > 0
+                return not trust or self.pack_version() > 0
             return False
 
         until(ready, "the fleet server is ready", 30)
@@ -118,11 +119,15 @@ class Fleet:
         return next(iter(self.store.devices()), None)
 
     def served(self, trust: bool = True) -> bool:
-        """Whether the handheld has enrolled and, if asked, said that it holds the newest trust list."""
+        """Whether the handheld has enrolled and, if asked, said that it holds the newest pack."""
         device = self.device()
         if device is None or device.last_seen_unix is None:
             return False
-        return not trust or device.trust_version == self.store.trust_version() > 0
+        return not trust or device.pack_version == self.pack_version() > 0
+
+    def pack_version(self) -> int:
+        """The version of the newest pack that the server holds, 0 for none."""
+        return Packs(self.store).version()
 
     def rows(self) -> list[Record]:
         """All records, in the order in which they came."""

@@ -161,10 +161,10 @@ def test_new_issuer_reaches_a_running_handheld(door: Door) -> None:
     turn = door.turn(door.text("visitor"))
     assert door.reasons(turn) == [["unknown_issuer"]]
     authority.certificates.add(authority.foreign.certificate_file)
-    version = authority.trust.opened(int(time.time())).version
-    until(lambda: door.fleet.store.trust_version() == version, "list at the server")
+    version = authority.packs.current(int(time.time())).version
+    until(lambda: door.fleet.pack_version() == version, "pack at the server")
     door.records(door.turn(door.text("orange")))  # an exchange brings it along
-    until(door.fleet.served, "list on the handheld")
+    until(door.fleet.served, "pack on the handheld")
     turn = door.turn(door.text("visitor"))
     assert door.reasons(turn) == [["foreign_manual"]]
     door.reboot()

@@ -1,4 +1,4 @@
-"""The start: what is broken is named and the rest works; without clock or trust list nobody passes."""
+"""The start: what is broken is named and the rest works; without clock or pack nobody passes."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_clock_that_is_far_behind(door: Door) -> None:
     assert abs(door.world.board.clock.offset_s) < 5
 
 
-def test_clock_that_is_behind_the_trust_list(door: Door) -> None:
+def test_clock_that_is_behind_the_pack(door: Door) -> None:
     """Later than the release, but earlier than a signature that it holds."""
     door.set_clock_chip(offset_s=-2 * DAY_S)
     door.wifi(False)
@@ -160,7 +160,7 @@ def test_clock_that_is_behind_the_trust_list(door: Door) -> None:
     assert door.reasons(turn) == [["clock_untrusted"]]
 
 
-def test_trust_list_that_has_expired(tmp_path: Path) -> None:
+def test_pack_that_has_expired(tmp_path: Path) -> None:
     with opened(tmp_path) as door:
         door.cut()
         door.set_clock_chip(offset_s=8 * DAY_S)
@@ -180,15 +180,16 @@ def test_trust_list_that_has_expired(tmp_path: Path) -> None:
         assert door.reasons(turn) == [["clock_untrusted"]]
 
 
-def test_damaged_trust_list(door: Door) -> None:
-    """A list on flash is not trusted for lying there."""
+def test_damaged_manifest(door: Door) -> None:
+    """A pack on flash is not trusted for lying there."""
     script = (
-        "file = open('/flash/data/trust.cose', 'r+b')\nfile.seek(-5, 2)\nfile.write(b'xxxxx')\nfile.close()"
+        "file = open('/flash/data/pack/manifest', 'r+b')\n"
+        "file.seek(-5, 2)\nfile.write(b'xxxxx')\nfile.close()"
     )
     flash.on_flash(door.handheld.image, script)
     door.wifi(False)
     before = door.boot()
-    assert [line for line in door.lines(before) if line.startswith("self-test: trust list")]
+    assert [line for line in door.lines(before) if line.startswith("self-test: pack: bad signature")]
     door.says("warn_no_trust")
     turn = door.turn(door.text("teacher"))
     door.says("reason_no_trust_list")
@@ -198,7 +199,7 @@ def test_damaged_trust_list(door: Door) -> None:
     assert door.turn(door.text("teacher")).verdict == "pass"
 
 
-def test_no_trust_list_yet(tmp_path: Path) -> None:
+def test_no_pack_yet(tmp_path: Path) -> None:
     """Enrolled at a server that has none to give: nobody passes, and the idle screen says why."""
     with opened(tmp_path, trust=False) as door:
         door.says("warn_no_trust")
@@ -207,7 +208,7 @@ def test_no_trust_list_yet(tmp_path: Path) -> None:
         assert door.reasons(turn) == [["no_trust_list"]]
         assert door.turn(door.text("poster")).notice
         door.fleet.start_authority()
-        until(lambda: door.fleet.store.trust_version() > 0, "list at the server", 20)
+        until(lambda: door.fleet.pack_version() > 0, "pack at the server", 20)
         door.records(door.turn(door.text("orange")))
-        until(door.fleet.served, "list on the handheld", 20)
+        until(door.fleet.served, "pack on the handheld", 20)
         assert door.turn(door.text("teacher")).verdict == "pass"

@@ -28,7 +28,7 @@ def sync_request(**changes):
         "chain_before": b"c" * 32,
         "records": RECORDS,
         "time_unix": 1590134400,
-        "trust_version": 7,
+        "pack_version": 7,
         "nonce": NONCE,
     }
     fields.update(changes)
@@ -78,7 +78,7 @@ def test_sync_request():
     device_id, got = message.parse_sync_request(sync_request())
     assert device_id == "ym-000001"
     assert (got.first_seq, got.chain_before, got.records) == (5, b"c" * 32, RECORDS)
-    assert (got.time_unix, got.trust_version, got.nonce) == (1590134400, 7, NONCE)
+    assert (got.time_unix, got.pack_version, got.nonce) == (1590134400, 7, NONCE)
     assert got.verify_mac(SECRET)
     assert not got.verify_mac(b"t" * 32)
     assert message.parse_sync_request(sync_request(records=[], device_id="门1"))[0] == "门1"
@@ -107,7 +107,7 @@ def test_sync_request_limits():
         {"records": [bytes(record.MAX_BYTES + 1)]},
         {"records": ["r"]},
         {"time_unix": -1},
-        {"trust_version": "1"},
+        {"pack_version": "1"},
         {"nonce": b"n"},
         {"device_id": ""},
         {"device_id": "d" * 33},
@@ -119,11 +119,11 @@ def test_sync_request_limits():
 
 def test_sync_reply():
     got = message.parse_sync_reply(message.encode_sync_reply(6, 1590134401, NONCE), NONCE)
-    assert (got.acknowledged, got.time_unix, got.trust, got.refusal) == (6, 1590134401, None, None)
-    got = message.parse_sync_reply(message.encode_sync_reply(0, 1, NONCE, bytes(65536), "chain"), NONCE)
-    assert got.trust == bytes(65536) and got.refusal == "chain" and got.seen == b""
+    assert (got.acknowledged, got.time_unix, got.manifest, got.refusal) == (6, 1590134401, None, None)
+    got = message.parse_sync_reply(message.encode_sync_reply(0, 1, NONCE, bytes(4096), "chain"), NONCE)
+    assert got.manifest == bytes(4096) and got.refusal == "chain" and got.seen == b""
     got = message.parse_sync_reply(message.encode_sync_reply(0, 1, NONCE, seen=b"s" * 512), NONCE)
-    assert got.seen == b"s" * 512 and got.trust is None
+    assert got.seen == b"s" * 512 and got.manifest is None
 
 
 def test_codes_seen_are_whole():

@@ -46,7 +46,7 @@ def wrapped(manifest, by=ROOT, key=NEXT, kind="yima-root", extra=None):
 def test_round_trip():
     found = opened(encoded())
     assert found.root_key == ROOT.public
-    manifest = found.manifest
+    manifest = found
     assert (manifest.version, manifest.issued_unix, manifest.expires_unix) == (7, ISSUED, EXPIRES)
     assert list(manifest.parts()) == [(kind, len(data), sha256(data)) for kind, data in PARTS]
     assert manifest.part(pack.REVOCATIONS) == (693, sha256(b"revoked" * 99))
@@ -130,7 +130,7 @@ def test_change_of_root():
     inner = encoded(NEXT)
     data = pack.encode_rotation(inner, NEXT.public, ROOT.public, ROOT.sign)
     found = opened(data)
-    assert found.root_key == NEXT.public and found.manifest.version == 7
+    assert found.root_key == NEXT.public and found.version == 7
     # Who has the new key already checks by that.
     assert opened(data, NEXT).root_key == NEXT.public
     assert opened(inner, NEXT).root_key == NEXT.public
@@ -169,23 +169,24 @@ def test_change_of_root_is_held_to_its_form():
 def test_package():
     manifest = encoded()
     data = pack.encode_package(manifest, [part for _, part in PARTS])
-    length = pack.parse_package_head(data[:8])
+    magic, length = pack.package_head(data[:8], False)
+    assert magic == b"YPK1"
     assert data[8 : 8 + length] == manifest
     at = 8 + length
     for _, part in PARTS:
-        digest, size = pack.parse_part_head(data[at : at + 36])
+        digest, size = pack.package_head(data[at : at + 36], True)
         at += 36 + size
         assert digest == sha256(part) and data[at - size : at] == part
     assert at == len(data)
     for bad in (b"", data[:7], b"YPK2" + data[4:8], b"YPK1" + bytes(4), b"YPK1\0\0\x10\x01"):
         try:
-            pack.parse_package_head(bad)
+            pack.package_head(bad, False)
         except PackError as e:
             assert e.reason == pack.MALFORMED
         else:
             assert False, bad
     try:
-        pack.parse_part_head(bytes(35))
+        pack.package_head(bytes(35), True)
     except PackError:
         pass
     else:

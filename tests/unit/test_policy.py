@@ -5,7 +5,7 @@ from ym1 import DAY, KID, NOW
 from firmware.core import certlogic, codes, pack, policy, reasons, rules
 from firmware.core.codes import Code, Person
 from firmware.core.hmac256 import sha256
-from firmware.core.packview import in_memory
+from firmware.core.packmemory import in_memory
 from firmware.core.scene import Scene
 from firmware.core.table import encode_book, encode_table, key_of
 

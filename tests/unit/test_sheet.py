@@ -32,10 +32,11 @@ def test_round_trip():
             assert len(texts) == (size + piece_bytes - 1) // piece_bytes
             joined = bytearray(size)
             for index in range(len(texts) - 1, -1, -1):
-                found = parse_frame(texts[index].encode())
-                assert (found.index, found.count, found.length) == (index, len(texts), size)
-                assert found.set_id == sha256(data)[:4] == sheet.set_id_of(sha256(data))
-                joined[found.offset : found.offset + len(found.piece)] = found.piece
+                name, number, count, piece = parse_frame(texts[index].encode())
+                assert (number, count) == (index, len(texts))
+                whole = piece_bytes if size > piece_bytes else size
+                assert name == sha256(data)[:4] + struct.pack(">HIH", count, size, whole)
+                joined[number * whole : number * whole + len(piece)] = piece
             assert bytes(joined) == data
 
 

@@ -2,25 +2,27 @@ import struct
 
 from firmware.core import table
 from firmware.core.hmac256 import sha256
-from firmware.core.table import Book, Table, TableError, encode_book, encode_table, key_of
+from firmware.core.packmemory import Memory
+from firmware.core.table import Table, TableError, encode_book, encode_table, key_of
 
 
-class Source:
-    """Bytes that count how often and how much of them is read."""
+class Source(Memory):
+    """A file that counts how often and how much of it is read."""
 
     def __init__(self, data):
+        super().__init__(data)
         self.data = data
         self.reads = 0
         self.longest = 0
 
-    def read_at(self, offset, length):
+    def read(self, length):
         self.reads += 1
         self.longest = max(self.longest, length)
-        return self.data[offset : offset + length]
+        return super().read(length)
 
 
 def opened(data):
-    return Table(Source(data).read_at, len(data))
+    return Table(Source(data), len(data))
 
 
 def refused(function, *arguments):
@@ -40,9 +42,8 @@ def test_layout():
     data = encode_table([(b"b" * 8, b"2"), (b"a" * 8, b"1")], 1, b"tail")
     assert data == b"YT1\n\x00\x01\x00\x00\x00\x00\x00\x02" + b"a" * 8 + b"1" + b"b" * 8 + b"2" + b"tail"
     found = opened(data)
-    assert (found.count, found.value_bytes, found.tail) == (2, 1, len(data) - 4)
-    assert found.value_at(1) == b"2" and found.key_at(0) == b"a" * 8
-    assert refused(found.value_at, 2) and refused(found.value_at, -1) and refused(found.find, b"short")
+    assert found.count == 2 and found.record(1) == b"b" * 8 + b"2"
+    assert refused(found.record, 2) and refused(found.record, -1) and refused(found.find, b"short")
 
 
 def test_every_key_is_found_and_no_other():
@@ -85,7 +86,7 @@ def test_one_key_many_times():
 
 def test_few_and_short_reads():
     source = Source(encode_table(numbered(5000), 0))
-    searched = Table(source.read_at, len(source.data))
+    searched = Table(source, len(source.data))
     assert source.reads == 1 and source.longest == table.HEADER_BYTES
     worst = total = 0
     for i in range(0, 6000, 60):
@@ -98,7 +99,7 @@ def test_few_and_short_reads():
     # The worst case: keys that double.
     rows = [(struct.pack(">Q", 1 << i | j), b"") for i in range(10, 62) for j in range(100)]
     source = Source(encode_table(rows, 0))
-    searched = Table(source.read_at, len(source.data))
+    searched = Table(source, len(source.data))
     for key, _ in rows[::50]:
         source.reads = 0
         assert searched.find(key) == [b""]
@@ -114,7 +115,7 @@ def test_not_a_table():
     assert refused(opened, good[:8] + b"\xff\xff\xff\xff" + good[12:])
     # A file that gives less than it is long.
     short = Source(good[:40])
-    assert refused(Table(short.read_at, len(good)).find, key_of("0"))
+    assert refused(Table(short, len(good)).find, key_of("0"))
 
 
 def test_rows_that_make_no_table():
@@ -123,29 +124,34 @@ def test_rows_that_make_no_table():
     assert refused(encode_table, [], 249) and refused(encode_table, [], -1)
 
 
+def blobs(data, key):
+    book = opened(data)
+    return [book.blob(value) for value in book.find(key)]
+
+
 def test_book():
     rows = [
         (key_of("b"), b"two"),
         (key_of("a"), b""),
-        (key_of("b"), b"three" * 100),
+        (key_of("b"), b"three" * 99),
         (key_of("c"), b"x" * 4096),
     ]
     data = encode_book(rows)
-    book = Book(Source(data).read_at, len(data))
-    assert book.blobs(key_of("b")) == [b"two", b"three" * 100]
-    assert book.blobs(key_of("a")) == [b""] and book.blobs(key_of("z")) == []
-    assert book.blobs(key_of("c")) == [b"x" * 4096]
-    assert sorted(book.blob_at(i) for i in range(book.count)) == sorted(blob for _, blob in rows)
-    assert refused(Book(Source(data).read_at, len(data), 4095).blobs, key_of("c"))
+    assert blobs(data, key_of("b")) == [b"two", b"three" * 99]
+    assert blobs(data, key_of("a")) == [b""] and blobs(data, key_of("z")) == []
+    assert blobs(data, key_of("c")) == [b"x" * 4096]
+    book = opened(data)
+    found = [book.blob(book.record(i)[8:]) for i in range(book.count)]
+    assert sorted(found) == sorted(blob for _, blob in rows)
+    assert refused(blobs, encode_book([(key_of("c"), b"x" * 4097)]), key_of("c"))
 
 
 def test_not_a_book():
-    data = encode_table(numbered(1, 7), 7)
-    assert refused(Book, Source(data).read_at, len(data))
     key = key_of("0")
+    assert refused(blobs, encode_table(numbered(1, 7), 7), key)
     for offset, length in ((0, 5), (1, 4), (0xFFFFFFFF, 1)):
         data = encode_table([(key, struct.pack(">II", offset, length))], 8, b"tail")
-        assert refused(Book(Source(data).read_at, len(data)).blobs, key), (offset, length)
+        assert refused(blobs, data, key), (offset, length)
 
 
 def test_key_of():

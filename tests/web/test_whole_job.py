@@ -52,9 +52,9 @@ def test_a_dropped_picture_becomes_a_verdict_and_a_record(tmp_path: Path) -> Non
 
         def trusting() -> bool:
             answer = httpx.get(f"{system['console']}/api/devices", headers=headers, trust_env=False).json()
-            return bool(answer) and answer[0]["trust_version"] == summary()["trust_version"] > 0
+            return bool(answer) and answer[0]["pack_version"] == summary()["pack_version"] > 0
 
-        wait_until(trusting, "the handheld gets no trust list")
+        wait_until(trusting, "the handheld gets no pack")
         people = httpx.get(f"{system['authority']}/api/people", trust_env=False).json()
         person = next(p for p in people if p["colour"] == "green" and "live" in p["media"])
         picture = httpx.get(f"{system['authority']}/api/people/{person['id']}/code.png", trust_env=False)
