@@ -13,10 +13,10 @@ from pathlib import Path
 
 from firmware.core.errors import CoreError
 from firmware.core.message import encode_provisioning
-from firmware.core.scene import default_scene
 from firmware.core.trust import kid_of_key
 from host_tools import authority_cli, demo, faster, pack_cli, roster_cli, rules_cli, run, serving
 from host_tools.authority import app as authority
+from host_tools.authority.default_scenes import scene_ids
 from host_tools.authority.fields import PeopleTrouble
 from host_tools.device.build import ROOT, BuildError
 from host_tools.device.image import ImageError
@@ -205,7 +205,8 @@ def _server_serve(options: argparse.Namespace) -> int:
 
 def _server_token(options: argparse.Namespace) -> int:
     state = State(options.state)
-    default_scene(options.scene)
+    if options.scene not in scene_ids():
+        raise FileTrouble(f"no scene {options.scene}; there are {', '.join(scene_ids())}")
     root_public = server.read_root_key(state.root_public_key) if options.out else b""
     root_kid = kid_of_key(root_public) if root_public else None
     ca_der = server.open_pki(state).ca_der

@@ -61,7 +61,7 @@ _MIN_WAIT_MS = 500
 
 
 class SceneError(CoreError):
-    """A scene that is not of its form, or that nobody defined."""
+    """A scene that is not of its form."""
 
 
 class Scene:
@@ -221,20 +221,6 @@ def parse_scene(data: bytes) -> Scene:
 def fallback_scene(id: str) -> Scene:
     """What holds before the first pack: all steps, no identity. Nobody passes without a pack anyway."""
     return Scene(id)
-
-
-def default_scene(id: str) -> Scene:
-    """A built-in scene for a trust list, which brings none; raises SceneError. Goes with the trust list."""
-    scene = Scene(id, IDENTITY_NONE if id in ("transit", "public_place", "school_bus") else IDENTITY_ALL)
-    if id in ("registered_venue", "event"):
-        scene.directions, scene.counts_presence, scene.closing_minute = ENTRIES_AND_EXITS, True, 1410
-    elif id in ("office", "enterprise", "checkpoint"):
-        scene.directions = ENTRIES
-    elif id == "school_bus":
-        scene.needs_code = False
-    elif id not in ("transit", "public_place"):
-        raise SceneError("unknown scene")
-    return scene
 
 
 def _scene(fields: dict[int, object]) -> Scene:

@@ -12,7 +12,7 @@ from binascii import unhexlify
 
 from firmware.core import codes, p256, reasons, trust, verdict
 from firmware.core.packmemory import keys_only
-from firmware.core.scene import default_scene
+from firmware.core.scene import Scene
 
 ALWAYS = 0xFFFFFFFF
 
@@ -69,7 +69,7 @@ def answer(case):
     held = keys_only(keys)
     code = run(codes.check_steps(text, held, now, p256.verify_steps)).code
     if code:
-        found = verdict.code_reasons(code, code.people[0], default_scene("transit"), now, held)
+        found = verdict.code_reasons(code, code.people[0], Scene("transit"), now, held)
         out["verdict"] = [reasons.name_of(reason) for reason in found]
         out["name"] = code.people[0].name
     return out

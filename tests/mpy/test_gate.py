@@ -11,7 +11,7 @@ from firmware.core import cbor, certlogic, pack, reasons, record, rules, scene
 from firmware.core.codes import Code, Person
 from firmware.core.decision import Decision
 from firmware.core.hmac256 import sha256
-from firmware.core.packview import in_memory
+from firmware.core.packmemory import in_memory
 from firmware.core.scene import Scene, encode_scene
 from firmware.core.table import encode_book, encode_table, key_of
 from firmware.services.journal import Journal
@@ -130,8 +130,8 @@ def restarted(clock=None, chosen="event"):
     vault.clock = clock or Clock()
     vault.keystore = Plain()
     vault.seen_elsewhere = b""
-    vault.trust = Plain()
-    vault.trust.current = packed()
+    vault.packs = Plain()
+    vault.packs.current = packed()
     ledger = Ledger(vault, Presence("/flash/presence"))
     ledger.start()
     gate = Gate(vault, Senses(Plain(), Plain(), Plain()), Plain(), ledger, verify_steps)
@@ -182,13 +182,13 @@ def test_the_packs_scene_holds_and_another_pack_changes_it():
     assert gate.scenes() == [("office", "机关"), ("event", "会展"), ("fair", "fair")]
     made = scenes()
     made[0].capacity = 9
-    gate.vault.trust.current = packed(2, made)
+    gate.vault.packs.current = packed(2, made)
     assert gate.scene().capacity == 9
-    gate.vault.trust.current = packed(3, made[1:])
+    gate.vault.packs.current = packed(3, made[1:])
     assert gate.scene().id == "event" and not gate.scene_known
     assert judged(gate, code()) == ["scene_unknown"]
     assert "warn_scene" in gate.status().warnings
-    gate.vault.trust.current = None
+    gate.vault.packs.current = None
     assert judged(gate, code()) == ["no_trust_list"]
     assert gate.scenes() == []
 
@@ -375,14 +375,14 @@ def test_the_scene_is_asked_for_after_two_days():
 def test_pin_of_the_unit():
     gate = fresh()
     assert gate.opens(PIN) and not gate.opens(FACTORY_PIN)
-    gate.vault.trust.current = None
+    gate.vault.packs.current = None
     assert gate.opens(FACTORY_PIN)
 
 
 def test_words_of_the_packs_rules():
     gate = fresh()
     assert gate.rule_text(2001, "zh") == ("为何", "怎办") and gate.rule_text(2001, "en") is None
-    gate.vault.trust.current = None
+    gate.vault.packs.current = None
     assert gate.rule_text(2001, "zh") is None
 
 

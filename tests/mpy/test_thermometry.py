@@ -4,7 +4,7 @@
 import errno
 
 from firmware.core import reasons
-from firmware.core.scene import default_scene
+from firmware.core.scene import fallback_scene
 from firmware.services import thermometry
 from firmware.services.thermometry import longest_ms, measure
 
@@ -29,7 +29,7 @@ class Script:
 
 
 async def run(*readings, timeout_ms=400):
-    scene = default_scene("transit")
+    scene = fallback_scene("transit")
     scene.measure_timeout_ms = timeout_ms
     seen = []
     script = Script(*readings)
@@ -118,6 +118,6 @@ async def test_how_long_it_takes_is_known():
     begun = time.ticks_ms()
     # A fever at the last moment.
     await run(*([2400] * 36 + [3600] * 5 + [2400]))
-    scene = default_scene("transit")
+    scene = fallback_scene("transit")
     scene.measure_timeout_ms = 400
     assert 400 < time.ticks_diff(time.ticks_ms(), begun) < longest_ms(scene) + 100

@@ -1,5 +1,5 @@
 from firmware.core import cbor, scene
-from firmware.core.scene import Scene, SceneError, default_scene, fallback_scene
+from firmware.core.scene import Scene, SceneError, fallback_scene
 
 
 def full():
@@ -123,25 +123,9 @@ def test_fallback_keeps_nobody():
     assert (one.id, one.stores_identity, one.needs_code) == ("registered_venue", False, True)
 
 
-def test_who_stores_identity():
-    # M8 and M9 of the notice: public places count people, registered venues know them.
-    assert not default_scene("transit").stores_identity
-    assert not default_scene("public_place").stores_identity
-    assert default_scene("registered_venue").stores_identity
-
-
 def test_limits_make_sense():
     one = fallback_scene("transit")
     assert one.fever_centi_c == 3730 and one.site_offset_centi_c == 190
     assert one.object_min_centi_c < one.fever_centi_c - one.site_offset_centi_c < one.object_max_centi_c
     assert one.ambient_min_centi_c < one.ambient_max_centi_c
     assert one.live_max_age_s > 60
-
-
-def test_unknown_scene():
-    for id in ("", "Transit", "office "):
-        try:
-            default_scene(id)
-        except SceneError:
-            continue
-        assert False, id

@@ -2,9 +2,9 @@ from ym1 import DAY, NOW, trusting
 
 from firmware.core import codes, reasons, verdict
 from firmware.core.codes import Code, Person
-from firmware.core.scene import default_scene
+from firmware.core.scene import Scene
 
-TRANSIT = default_scene("transit")
+TRANSIT = Scene("transit")
 
 
 def person(**changes):
@@ -106,7 +106,7 @@ def test_weakest():
 def test_temperature():
     assert verdict.temperature_reason(3729, TRANSIT) == reasons.OK
     assert verdict.temperature_reason(3730, TRANSIT) == reasons.FEVER
-    lenient = default_scene("transit")
+    lenient = Scene("transit")
     lenient.fever_centi_c = 3800
     assert verdict.temperature_reason(3799, lenient) == reasons.OK
     assert verdict.temperature_reason(3800, lenient) == reasons.FEVER
