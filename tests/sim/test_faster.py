@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from boards import make_image
-from conftest import need
 from test_web import ROOT, Simulator
 
 from host_tools import faster
@@ -37,7 +36,8 @@ def has_library() -> bool:
 
 
 def test_waits_end_sooner_and_both_sides_see_the_same_time(tmp_path: Path) -> None:
-    need(has_library(), 1, "no libfaketime on this machine")
+    if not has_library():
+        pytest.skip("no libfaketime on this machine")
     started = Simulator(make_image(tmp_path, {"/main.py": FIRMWARE}), "http://127.0.0.1:9", None, None, SPEED)
     try:
         first = [int(word) for word in started.line("TICK 1").split()]
@@ -54,7 +54,8 @@ def test_waits_end_sooner_and_both_sides_see_the_same_time(tmp_path: Path) -> No
 
 
 def test_chips_and_firmware_agree_on_the_date(tmp_path: Path) -> None:
-    need(has_library(), 1, "no libfaketime on this machine")
+    if not has_library():
+        pytest.skip("no libfaketime on this machine")
     firmware = """
 import machine, time
 i2c = machine.I2C(0, scl=machine.Pin(9), sda=machine.Pin(8), freq=100000)
