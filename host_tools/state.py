@@ -39,7 +39,7 @@ class State:
 
     @property
     def authority(self) -> Path:
-        """Keys, imported certificates and the trust list of the authority."""
+        """Keys, imported certificates and packs of the authority."""
         return self.root / "authority"
 
     @property
