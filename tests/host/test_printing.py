@@ -106,12 +106,14 @@ def test_cards(authority):
         assert kept.cti == payload[7] and kept.expires_unix == payload[4]
 
 
-def trusting(issuer) -> trust.TrustList:
+def trusting(issuer):
     key = trust.IssuerKey(
         issuer.kid, -7, issuer.public, issuer.name, NOW - 9 * DAY_S, NOW + DAY_S * 400, list(issuer.kinds)
     )
 
     class One:
+        damaged = 0
+
         def find(self, kid):
             return [key] if kid == key.kid else []
 

@@ -375,9 +375,11 @@ class Door:
 
 @contextlib.contextmanager
 def opened(folder: Path, **options: Any) -> Iterator[Door]:
-    """A door whose handheld is enrolled and idle and, where `trust` is not False, holds the trust list."""
+    """A door whose handheld is enrolled and idle and, where `trust` is not False, holds the pack."""
     with Door(folder, **options) as door:
         door.boot()
         with door.explained():
-            until(lambda: door.fleet.served(options.get("trust", True)), "enrolment and trust list", 20)
+            until(lambda: door.fleet.served(options.get("trust", True)), "enrolment and pack", 20)
+        # A pack leaves a record too.
+        door.expected = door.fleet.held()
         yield door

@@ -165,6 +165,7 @@ def test_new_issuer_reaches_a_running_handheld(door: Door) -> None:
     until(lambda: door.fleet.pack_version() == version, "pack at the server")
     door.records(door.turn(door.text("orange")))  # an exchange brings it along
     until(door.fleet.served, "pack on the handheld")
+    door.expected += 1
     turn = door.turn(door.text("visitor"))
     assert door.reasons(turn) == [["foreign_manual"]]
     door.reboot()
