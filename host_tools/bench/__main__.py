@@ -16,6 +16,7 @@ from host_tools.bench.board import compile_kernel
 from host_tools.bench.figures import TARGETS, Figures, figure, left_out, table
 from host_tools.bench.heap import bench_heap
 from host_tools.bench.journal import bench_journal
+from host_tools.bench.packs import bench_packs
 from host_tools.bench.programs import ROOT, micropython, run_mpy
 from host_tools.bench.times import FIRMWARE, bench_times
 from host_tools.device import engines
@@ -102,7 +103,7 @@ def measure() -> Figures:
             | memory
             | bench_counts(folder, native, native_base45, v, reads)
         )
-    figures |= bench_heap() | bench_journal()
+    figures |= bench_heap() | bench_journal() | bench_packs()
     first = {name: figures[name] for name in TARGETS}
     return first | figures
 
