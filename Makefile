@@ -62,8 +62,9 @@ soak: $(STAMP)/dev $(STAMP)/bench ## 200,000 fuzzed inputs, 20,000 for the codec
 snapshots: $(STAMP)/dev ## draw the stored screen pictures anew
 	$(BIN)/pytest tests/sim/test_screens.py --update-snapshots
 
-picture: $(STAMP)/dev ## take the README's picture anew (needs chromium and a Chinese font)
+picture: $(STAMP)/dev ## take the pictures in README and docs anew (needs chromium and a Chinese font)
 	YIMA_PICTURE=docs/handheld.png $(BIN)/pytest tests/web
+	$(BIN)/yima scenario --shots docs/operating
 
 lock: ## make the pinned requirement files anew (needs uv)
 	cd requirements && for f in run dev stubs bench; do uv pip compile --universal --fork-strategy fewest --python-version 3.10 --generate-hashes --no-header --no-annotate -q $$f.in -o $$f.txt || exit 1; done

@@ -86,6 +86,10 @@ class Stage:
         if found.json()["found"] != 1:
             raise StageTrouble("the handheld's camera finds no code in the picture")
 
+    async def spi_bytes(self) -> int:
+        """How many bytes have gone to the display."""
+        return int((await _answer(self._handheld.get("/api/state"))).json()["spi_bytes"])
+
     async def last_event(self) -> int:
         """The number of the newest event."""
         return int((await _answer(self._handheld.get("/api/state"))).json()["last_event"])

@@ -13,7 +13,7 @@ from pathlib import Path
 from host_tools import faster
 from host_tools.state import MOST_DEVICES
 from simulator.desk import Desk, serve
-from simulator.handheld import Handheld, HandheldError
+from simulator.handheld import HEAP, Handheld, HandheldError
 from simulator.web import SimulatorWeb
 
 
@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument(
         "--serial", action="store_true", help="with a serial port for mpremote; its path is printed"
     )
-    parser.add_argument("--heap", default="200k", help="heap of the interpreter, such as 200k")
+    parser.add_argument("--heap", default=HEAP, help="heap of the interpreter, such as 256k")
     parser.add_argument(
         "--speed", type=int, default=1, metavar="N", help="time runs N times as fast (with libfaketime)"
     )

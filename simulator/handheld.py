@@ -23,6 +23,8 @@ CRASHES, CRASH_WINDOW_S = 3, 30.0
 """So many deaths of the interpreter that nobody ordered within the window, and the board stays off."""
 CONSOLE_LINES = 2000
 BLOCK = 4096
+HEAP = "256k"
+"""Of the interpreter, where words have 64 bits and the shims take some 25 kB; docs/architecture.md, "Memory"."""
 EPOCH_2000 = 946684800
 
 
@@ -38,7 +40,7 @@ class Handheld:
     """
 
     def __init__(
-        self, profile: Path, *, micropython: str | None = None, heap: str = "200k", serial: bool = False
+        self, profile: Path, *, micropython: str | None = None, heap: str = HEAP, serial: bool = False
     ) -> None:
         beside = str(Path(sys.executable).with_name("micropython"))
         self.profile = profile

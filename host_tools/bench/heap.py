@@ -22,7 +22,7 @@ START_LIMIT_S = 30
 
 
 def bench_heap() -> Figures:
-    """What of its 200 kB heap a simulated handheld has in use when it is ready, by its own account."""
+    """What of its heap a simulated handheld has in use when it is ready, by its own account."""
     interpreter = micropython()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
