@@ -24,7 +24,7 @@ CRASHES, CRASH_WINDOW_S = 3, 30.0
 CONSOLE_LINES = 2000
 BLOCK = 4096
 HEAP = "256k"
-"""Of the interpreter, where words have 64 bits and the shims take some 25 kB; docs/architecture.md, "Memory"."""
+"""Of the interpreter: words have 64 bits and the shims take 25 kB (docs/architecture.md, "Memory")."""
 EPOCH_2000 = 946684800
 
 

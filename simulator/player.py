@@ -276,7 +276,7 @@ class Player:
             await asyncio.to_thread((self._shots / f"{step.words[0]}.png").write_bytes, picture)
 
     async def _drawn(self) -> None:
-        """Wait until nothing goes to the display for a moment: a line on the console comes before its screen."""
+        """Wait until the display is quiet: a line on the console comes before its screen."""
         ends_s = time.monotonic() + DRAWN_LIMIT_S
         before = -1
         while (now := await self._stage.spi_bytes()) != before and time.monotonic() < ends_s:
