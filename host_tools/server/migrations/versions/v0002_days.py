@@ -52,8 +52,9 @@ CREATE TABLE record (
     UNIQUE (device_id, seq, day)
 ) PARTITION BY RANGE (day);
 ALTER SEQUENCE record_id_seq OWNED BY record.id;
-CREATE INDEX record_place_at ON record (place, at_unix) INCLUDE (sub, direction);
-CREATE INDEX record_sub_at ON record (sub, at_unix) INCLUDE (place, direction, scene) WHERE sub IS NOT NULL
+CREATE INDEX record_place_at ON record (place, at_unix) INCLUDE (sub, direction, verdict, scene);
+CREATE INDEX record_sub_at ON record (sub, at_unix) INCLUDE (place, direction, verdict, scene)
+    WHERE sub IS NOT NULL
 """
 #: Old rows: where the handheld's clock was trusted its time counts, else the time at which the record came.
 _SQLITE = """
