@@ -217,8 +217,12 @@ class SerialPort:
         if self._run is None:
             return
         self._run.interrupt(True)
-        if self._insisting is None:
-            self._insisting = self._loop.call_later(INSIST_S, self._insist)
+        self._insist_later()
+
+    def _insist_later(self) -> None:
+        if self._insisting:
+            self._insisting.cancel()
+        self._insisting = self._loop.call_later(INSIST_S, self._insist)
 
     def heard(self) -> None:
         """The interpreter has raised KeyboardInterrupt."""
@@ -229,7 +233,7 @@ class SerialPort:
         if not self._unheard or self._run is None:
             return
         if self._running() and self._run.asking:
-            self._insisting = self._loop.call_later(INSIST_S, self._insist)
+            self._insist_later()
             return
         self._unheard = False
         self._run.interrupt(False)
