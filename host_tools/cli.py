@@ -14,7 +14,7 @@ from pathlib import Path
 from firmware.core.errors import CoreError
 from firmware.core.message import encode_provisioning
 from firmware.core.trust import kid_of_key
-from host_tools import authority_cli, demo, faster, pack_cli, roster_cli, rules_cli, run, serving
+from host_tools import authority_cli, demo, faster, pack_cli, roster_cli, rules_cli, run, serving, user_cli
 from host_tools.authority import app as authority
 from host_tools.authority.default_scenes import scene_ids
 from host_tools.authority.fields import PeopleTrouble
@@ -145,6 +145,7 @@ def _add_server(commands: _Commands[argparse.ArgumentParser], common: argparse.A
     command.add_argument("--wifi", nargs=2, metavar=("NAME", "KEY"), default=(run.WIFI_SSID, run.WIFI_KEY))
     command.set_defaults(action=_server_token)
     roster_cli.add_parser(group, common)
+    user_cli.add_parser(group, common)
     command = group.add_parser("revoke", parents=[common], help="refuse a handheld from now on")
     command.add_argument("device")
     command.set_defaults(action=_server_revoke)

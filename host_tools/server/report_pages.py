@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Response
 from fastapi.responses import HTMLResponse
 
 from host_tools.server import words
+from host_tools.server.accounts import Principal
 from host_tools.server.days import DAY_S
 from host_tools.server.packs import Packs
 from host_tools.server.reports import ALERTS, Reports, day_start, day_text
@@ -53,12 +54,12 @@ def add_reports(
     reports: Reports,
     packs: Packs,
     pages: Pages,
-    protect: Callable[..., None],
+    protect: Callable[..., Principal],
     clock: Callable[[], float],
     stamp: Callable[[object], str],
 ) -> None:
-    """Add the lists to the console's application; `protect` raises 401 for strangers."""
-    protected = [Depends(protect)]
+    """Add the lists to the console's application; `protect` tells who asks, or raises 401."""
+    reader = Depends(protect)
 
     def begin(day: str | None) -> int:
         try:
@@ -66,48 +67,57 @@ def add_reports(
         except ValueError as e:
             raise HTTPException(422, "no such day") from e
 
-    @app.get("/api/staff", dependencies=protected)
-    def staff(day: Day = None, place: Place = None) -> dict[str, object]:
+    @app.get("/api/staff")
+    def staff(who: Principal = reader, day: Day = None, place: Place = None) -> dict[str, object]:
         start = begin(day)
-        rows = reports.staff(start, place)
+        rows = _seen(who, reports.staff(start, place))
         seen = sum(bool(row["seen"]) for row in rows)
         return {"day": day_text(start), "seen": seen, "not_seen": len(rows) - seen, "rows": rows}
 
-    @app.get("/api/staff.csv", dependencies=protected)
-    def staff_csv(day: Day = None, place: Place = None) -> Response:
+    @app.get("/api/staff.csv")
+    def staff_csv(who: Principal = reader, day: Day = None, place: Place = None) -> Response:
         start = begin(day)
-        return _csv(f"staff-{day_text(start)}.csv", STAFF_COLUMNS, reports.staff(start, place))
+        return csv_answer(
+            f"staff-{day_text(start)}.csv", STAFF_COLUMNS, _seen(who, reports.staff(start, place))
+        )
 
-    @app.get("/api/alerts", dependencies=protected)
+    @app.get("/api/alerts")
     def alerts(
-        day: Day = None, kind: Annotated[str | None, Query(max_length=32)] = None
+        who: Principal = reader, day: Day = None, kind: Annotated[str | None, Query(max_length=32)] = None
     ) -> list[dict[str, object]]:
-        return reports.alerts(begin(day), kind)
+        return _seen(who, reports.alerts(begin(day), kind))
 
-    @app.get("/api/alerts.csv", dependencies=protected)
-    def alerts_csv(day: Day = None, kind: Annotated[str | None, Query(max_length=32)] = None) -> Response:
+    @app.get("/api/alerts.csv")
+    def alerts_csv(
+        who: Principal = reader, day: Day = None, kind: Annotated[str | None, Query(max_length=32)] = None
+    ) -> Response:
         start = begin(day)
-        return _csv(f"alerts-{day_text(start)}.csv", ALERT_COLUMNS, reports.alerts(start, kind))
+        return csv_answer(f"alerts-{day_text(start)}.csv", ALERT_COLUMNS, reports.alerts(start, kind))
 
-    @app.get("/staff", dependencies=protected, response_class=HTMLResponse, include_in_schema=False)
-    def staff_page(day: Day = None, place: Place = None) -> HTMLResponse:
+    @app.get("/staff", response_class=HTMLResponse, include_in_schema=False)
+    def staff_page(who: Principal = reader, day: Day = None, place: Place = None) -> HTMLResponse:
         start = begin(day)
         roles = {word.name: word for word in words.ROLES}
         verdicts = {word.name: word for word in words.VERDICTS}
-        rows = reports.staff(start, place)
+        rows = _seen(who, reports.staff(start, place))
         return pages.page(
             "staff.html", rows=rows, roles=roles, verdicts=verdicts, stamp=stamp, **_days(start)
         )
 
-    @app.get("/alerts", dependencies=protected, response_class=HTMLResponse, include_in_schema=False)
-    def alerts_page(day: Day = None) -> HTMLResponse:
+    @app.get("/alerts", response_class=HTMLResponse, include_in_schema=False)
+    def alerts_page(who: Principal = reader, day: Day = None) -> HTMLResponse:
         start = begin(day)
         kinds = {alert.word.name: alert.word for alert in ALERTS}
         texts = packs.rule_texts()
         known = [words.reason(number, texts) for number in (*words.known_reasons(), *texts)]
         named = {word.name: word for word in known}
-        rows = reports.alerts(start)
+        rows = _seen(who, reports.alerts(start))
         return pages.page("alerts.html", rows=rows, kinds=kinds, named=named, stamp=stamp, **_days(start))
+
+
+def _seen(who: Principal, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """The rows of the places that somebody may see."""
+    return [row for row in rows if who.sees(str(row["place"] or ""))]
 
 
 def _days(start_unix: int) -> dict[str, str]:
@@ -118,7 +128,8 @@ def _days(start_unix: int) -> dict[str, str]:
     }
 
 
-def _csv(name: str, columns: tuple[str, ...], rows: list[dict[str, object]]) -> Response:
+def csv_answer(name: str, columns: tuple[str, ...], rows: list[dict[str, object]]) -> Response:
+    """Rows as a file for spreadsheets; no cell of it is a formula."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(columns)

@@ -198,3 +198,63 @@ class Staff(Base):
     sub: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
     role: Mapped[int]
     name: Mapped[str] = mapped_column(String(48))
+
+
+class Account(Base):
+    """Somebody who may use the console: `scope` is how the names of the places begin that they may see."""
+
+    __tablename__ = "account"
+
+    name: Mapped[str] = mapped_column(String(48), primary_key=True)
+    #: Argon2id, with its parameters and salt.
+    password: Mapped[str] = mapped_column(String(256))
+    role: Mapped[str] = mapped_column(String(16))
+    scope: Mapped[str] = mapped_column(String(96))
+    created_unix: Mapped[int] = mapped_column(BigInteger)
+    disabled_unix: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Login(Base):
+    """A session. Only the ticket's SHA-256 is kept: who reads the database cannot step into it."""
+
+    __tablename__ = "login"
+
+    ticket_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    name: Mapped[str] = mapped_column(ForeignKey("account.name"))
+    csrf: Mapped[str] = mapped_column(String(64))
+    ends_unix: Mapped[int] = mapped_column(BigInteger)
+
+
+class Audit(Base):
+    """A line of the audit log: who read or changed what. It names pages and questions, never people."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    at_unix: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(String(48))
+    role: Mapped[str] = mapped_column(String(16))
+    action: Mapped[str] = mapped_column(String(32))
+    detail: Mapped[str] = mapped_column(String(400))
+
+
+class TraceCase(Base):
+    """A trace that somebody asked for, and who allowed that it shows names."""
+
+    __tablename__ = "trace_case"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    asked_unix: Mapped[int] = mapped_column(BigInteger)
+    asked_by: Mapped[str] = mapped_column(String(48))
+    scope: Mapped[str] = mapped_column(String(96))
+    kind: Mapped[str] = mapped_column(String(16))
+    sub: Mapped[bytes | None] = mapped_column(LargeBinary(16))
+    place: Mapped[str | None] = mapped_column(String(96))
+    start_unix: Mapped[int] = mapped_column(BigInteger)
+    end_unix: Mapped[int] = mapped_column(BigInteger)
+    minutes: Mapped[int]
+    hops: Mapped[int]
+    reason: Mapped[str] = mapped_column(String(200))
+    names_asked_unix: Mapped[int | None] = mapped_column(BigInteger)
+    approved_by: Mapped[str | None] = mapped_column(String(48))
+    approved_unix: Mapped[int | None] = mapped_column(BigInteger)

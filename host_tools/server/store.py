@@ -123,18 +123,36 @@ class Store(Database):
         with self.reading() as session:
             return session.scalars(select(Device).order_by(Device.enrolled_unix.desc(), Device.id)).all()
 
-    def records_after(self, after_id: int, limit: int, device_id: str | None = None) -> Sequence[Record]:
-        """At most `limit` records in the order in which they came, those after `after_id`."""
+    def records_after(
+        self,
+        after_id: int,
+        limit: int,
+        device_id: str | None = None,
+        scope: str = "",
+        before_unix: int | None = None,
+    ) -> Sequence[Record]:
+        """At most `limit` records in the order in which they came, those after `after_id`.
+
+        `scope` is how the names of their places begin. With `before_unix` only those that came until then:
+        transactions of several servers end out of order, and a number that was passed by would be missed.
+        """
         query = select(Record).where(Record.id > after_id).order_by(Record.id).limit(limit)
         if device_id is not None:
             query = query.where(Record.device_id == device_id)
+        if scope:
+            query = query.where(Record.place.startswith(scope, autoescape=True))
+        if before_unix is not None:
+            query = query.where(Record.received_unix <= before_unix)
         with self.reading() as session:
             return session.scalars(query).all()
 
-    def newest_records(self, limit: int) -> Sequence[Record]:
-        """At most `limit` records, newest first."""
+    def newest_records(self, limit: int, scope: str = "") -> Sequence[Record]:
+        """At most `limit` records of places whose names begin with `scope`, newest first."""
+        query = select(Record).order_by(Record.id.desc()).limit(limit)
+        if scope:
+            query = query.where(Record.place.startswith(scope, autoescape=True))
         with self.reading() as session:
-            return session.scalars(select(Record).order_by(Record.id.desc()).limit(limit)).all()
+            return session.scalars(query).all()
 
     def count_records(self) -> int:
         """How many records there are."""
