@@ -72,6 +72,7 @@ class SerialPort:
         self.skip_main = False
         """Whether the next start leaves main.py out, as it does after a soft reset of a raw prompt."""
         self._executing = False
+        self._quiet = False
         self._given = False
         self._tail = b""
         self._text = b""
@@ -108,7 +109,7 @@ class SerialPort:
         termios.tcsetattr(child, termios.TCSANOW, modes)
         os.set_blocking(self._inner, False)
         self._gone = self._loop.create_future()
-        self._executing = self._given = self._unheard = False
+        self._executing = self._quiet = self._given = self._unheard = False
         self._tail = self._text = b""
         self._to_child[:] = ENTER_RAW if self.skip_main else b""
         self.raw = False
@@ -156,7 +157,7 @@ class SerialPort:
             return
         self._client = True
         for part in _parts(data):
-            if part == INTERRUPT and self._running() and self._minds():
+            if part == INTERRUPT and self._running() and (self._begins() or self._minds()):
                 self._interrupt()
             else:
                 self._follow_input(part)
@@ -173,7 +174,7 @@ class SerialPort:
             return
         text, end, _ = part.partition(END)
         self._given = self._given or bool(text.strip(b"\r\n"))
-        self._executing = bool(end) and self._given
+        self._executing = self._quiet = bool(end) and self._given
 
     def _feed(self) -> None:
         """Write what waits for the interpreter; when it takes no more, go on later."""
@@ -211,6 +212,10 @@ class SerialPort:
                 if line.startswith("SigCgt:"):
                     return bool(int(line.split()[1], 16) >> (signal.SIGINT - 1) & 1)
         return True
+
+    def _begins(self) -> bool:
+        """Whether raw mode has only just taken code: Ctrl-C means something to it in a moment."""
+        return self.raw and self._quiet
 
     def _interrupt(self) -> None:
         self._unheard = True
@@ -277,6 +282,7 @@ class SerialPort:
                 self._executing = self._given = False
                 seen = seen[at + len(RAW_PROMPT) :]
         if self.raw and self._executing:
+            self._quiet = self._quiet and not data.strip(b"OK\x01\x04")
             at = seen.rfind(RAW_DONE)
             if at >= 0:
                 self._executing = self._given = False
