@@ -11,11 +11,14 @@ from dataclasses import dataclass
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from host_tools.state import HOST
 
 #: Streams (server-sent events) that are still open after this are cut.
 GRACE_S = 2
+#: A request's head must be complete so soon after the connection, or the answer before it.
+HEAD_S = 20
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,46 @@ class Listener:
     port: int
     tls: ssl.SSLContext | None = None
     host: str = HOST
+
+
+class _Impatient(H11Protocol):
+    """Closes a connection whose next request does not begin, or whose head does not end, within HEAD_S."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._rest()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # Pipelined bytes may be the beginning of a head already.
+        self._watch()
+
+    def _watch(self) -> None:
+        """While a request is being answered there is no hurry; before that the time runs, and only once."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._rest()
+        elif self._timer is None:
+            self._timer = self.loop.call_later(HEAD_S, self._late)
+
+    def _rest(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        self._timer = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -43,10 +86,13 @@ def make_server(listener: Listener) -> uvicorn.Server:
         host=listener.host,
         port=listener.port,
         log_level="warning",
+        # Whoever runs the program says how it logs.
+        log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
         ws="none",
+        http=_Impatient,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=GRACE_S,
         limit_concurrency=512,

@@ -20,6 +20,7 @@ from host_tools.server import views
 from host_tools.server.accounts import Accounts, Principal
 from host_tools.server.devices import Bell
 from host_tools.server.gate import Gate
+from host_tools.server.metrics import CONTENT_TYPE, Metrics
 from host_tools.server.packs import Packs
 from host_tools.server.report_pages import add_reports
 from host_tools.server.reports import Reports
@@ -51,7 +52,12 @@ def load_or_create_key(folder: Path) -> str:
 
 
 def make_app(
-    store: Store, bell: Bell, key: str, port: int, clock: Callable[[], float] = time.time
+    store: Store,
+    bell: Bell,
+    key: str,
+    port: int,
+    clock: Callable[[], float] = time.time,
+    metrics: Metrics | None = None,
 ) -> FastAPI:
     """The application; `port` is where it listens, for the cookie's name."""
     app = create_app("Yima console", static=PAGES / "static")
@@ -145,6 +151,12 @@ def make_app(
     @app.get("/api/devices")
     def devices(who: Principal = member) -> list[dict[str, object]]:
         return [views.device_json(row) for row in store.devices() if who.sees(row.place)]
+
+    counts = metrics or Metrics()
+
+    @app.get("/metrics", include_in_schema=False)
+    def prometheus() -> Response:
+        return Response(counts.text(), media_type=CONTENT_TYPE)
 
     @app.get("/readyz", include_in_schema=False)
     def readyz() -> dict[str, str]:

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection, delete, func, insert, select, text
@@ -152,11 +153,19 @@ class Days:
             inner.execute(text(f"DROP TABLE {name}"))
 
 
+class Forgetful(Protocol):
+    """What else ends with the records."""
+
+    def forget(self, before_unix: int) -> None:
+        """Delete what is older."""
+
+
 class Keeper:
     """A task beside the server that looks after the days."""
 
-    def __init__(self, days: Days, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, days: Days, cases: Forgetful, clock: Callable[[], float] = time.time) -> None:
         self._days = days
+        self._cases = cases
         self._clock = clock
 
     async def run(self) -> None:
@@ -165,6 +174,8 @@ class Keeper:
             try:
                 await run_in_threadpool(self._days.ahead, int(self._clock()))
                 swept = await run_in_threadpool(self._days.sweep, int(self._clock()))
+                oldest = day_start_unix(self._days.oldest(int(self._clock())))
+                await run_in_threadpool(self._cases.forget, oldest)
                 if swept:
                     log.warning("retention: %d days counted and deleted", swept)
             except SQLAlchemyError as e:

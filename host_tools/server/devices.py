@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterable
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
+from sqlalchemy import text
 
 from firmware.core import message
 from host_tools.server.intake import Intake, Item
+from host_tools.server.limits import Limiter
+from host_tools.server.metrics import CountAnswers, Metrics
 from host_tools.server.packs import Packs
 from host_tools.server.store import Store, TokenRefused
 from host_tools.web import LOCAL_HOSTS, answer_when_storage_fails, create_app, problem, read_body
@@ -21,6 +24,10 @@ log = logging.getLogger("yima.server")
 CBOR = "application/cbor"
 OCTETS = "application/octet-stream"
 PIECE_BYTES = 16_384
+PATHS = ("/v1/enrol", "/v1/part", "/v1/sync", "/healthz", "/readyz")
+#: Sync requests of one handheld, and enrolments from one address: so many at once, and so many a second.
+SYNC_BURST, SYNC_PER_S = 600, 20.0
+ENROL_BURST, ENROL_PER_S = 100, 1.0
 #: One answer for an unknown device, a revoked one and a wrong MAC: an outsider learns nothing.
 REFUSED = "device or signature refused"
 
@@ -53,10 +60,17 @@ class Bell:
 
 
 def make_app(
-    store: Store, bell: Bell, hosts: Iterable[str] = LOCAL_HOSTS, clock: Callable[[], float] = time.time
+    store: Store,
+    bell: Bell,
+    hosts: Iterable[str] = LOCAL_HOSTS,
+    clock: Callable[[], float] = time.time,
+    metrics: Metrics | None = None,
 ) -> FastAPI:
     """The application; `hosts` are the names it answers to."""
     app = create_app("Yima fleet server", hosts)
+    counts = metrics or Metrics()
+    app.add_middleware(CountAnswers, counts=counts.answers, paths=PATHS)
+    syncs, enrolments = Limiter(SYNC_PER_S, SYNC_BURST), Limiter(ENROL_PER_S, ENROL_BURST)
     answer_when_storage_fails(app)
     packs = Packs(store)
     intake = Intake(store)
@@ -76,12 +90,15 @@ def make_app(
         return Response(reply, media_type=CBOR)
 
     def sync(item: Item) -> tuple[Response, bool]:
-        answer = intake.finish(item)
+        with counts.syncing():
+            answer = intake.finish(item)
         if answer is None:
             return problem(401, REFUSED), False
         outcome = answer.outcome
         if outcome.refusal is not None:
             log.warning("%s: %s", item.device_id, outcome.refusal)
+            counts.refused(outcome.refusal)
+        counts.records.inc(outcome.taken)
         reply = message.encode_sync_reply(
             outcome.acknowledged,
             int(clock()),
@@ -97,7 +114,7 @@ def make_app(
             device_id, request = message.parse_part_request(body)
         except message.MessageError:
             return problem(400, "not a part request")
-        known = store.device(device_id)
+        known = store.device(device_id) if "\0" not in device_id else None
         if known is None or known.revoked_unix is not None or not request.verify_mac(known.secret):
             return problem(401, REFUSED)
         data = packs.part(request.digest, request.offset)
@@ -110,8 +127,16 @@ def make_app(
             media_type=OCTETS,
         )
 
+    @app.get("/readyz", include_in_schema=False)
+    def readyz() -> dict[str, str]:
+        with store.reading() as session:
+            session.execute(text("SELECT 1"))
+        return {"status": "ready"}
+
     @app.post("/v1/enrol")
     async def enrol_endpoint(request: Request) -> Response:
+        if not enrolments.allows(_host(request)):
+            return problem(429, "too many requests")
         body = await read_body(request, message.MAX_ENROL_BYTES)
         return await run_in_threadpool(enrol, body)
 
@@ -127,6 +152,9 @@ def make_app(
             device_id, asked = message.parse_sync_request(body)
         except message.MessageError:
             return problem(400, "not a sync request")
+        # By address as well: nobody uses up another handheld's share in its name.
+        if not syncs.allows(f"{_host(request)} {device_id}"):
+            return problem(429, "too many requests")
         item = intake.add(device_id, asked, int(clock()))
         response, news = await run_in_threadpool(sync, item)
         if news:
@@ -134,3 +162,7 @@ def make_app(
         return response
 
     return app
+
+
+def _host(request: Request) -> str:
+    return request.client.host if request.client else ""

@@ -45,6 +45,9 @@ class Gate:
 
     def who(self, request: Request) -> Principal:
         """Who asks. Raises 401 for a stranger, 429 for somebody who asks too often."""
+        if any("\0" in value for value in request.query_params.values()):
+            # PostgreSQL has no place for it.
+            raise HTTPException(400, "a character of number zero")
         found = self._who(request)
         if found is None:
             raise HTTPException(

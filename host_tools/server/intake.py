@@ -119,7 +119,7 @@ class Intake:
         store = self._store
         answers: list[Answer | None] = []
         with store.writing() as session:
-            ids = {item.device_id for item in group}
+            ids = {item.device_id for item in group if "\0" not in item.device_id}
             found = session.scalars(
                 select(Device).where(Device.id.in_(ids)).order_by(Device.id).with_for_update()
             )

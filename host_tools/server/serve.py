@@ -15,8 +15,11 @@ from host_tools.files import FileTrouble, read_limited
 from host_tools.pki import ServerPki
 from host_tools.server import console, devices
 from host_tools.server.days import Keeper
+from host_tools.server.logs import log_as_json
+from host_tools.server.metrics import Metrics
 from host_tools.server.packpull import PackPuller
 from host_tools.server.store import KEEP_DAYS, Store
+from host_tools.server.trace_desk import Desk
 from host_tools.serving import Listener, serve
 from host_tools.state import State
 from host_tools.web import LOCAL_HOSTS
@@ -69,6 +72,7 @@ def read_root_key(path: Path) -> bytes:
 
 def run(state: State, ports: Ports, authority_url: str | None) -> None:
     """Serve until SIGINT or SIGTERM. Without `authority_url` no pack is fetched. Raises FileTrouble."""
+    log_as_json()
     root_public = read_root_key(state.root_public_key) if authority_url else b""
     key = console.load_or_create_key(state.server)
     tls = open_pki(state).tls_context()
@@ -87,12 +91,12 @@ async def _serve(
     authority_url: str | None,
     root_public: bytes,
 ) -> None:
-    bell = devices.Bell()
+    bell, metrics = devices.Bell(), Metrics()
     listeners = [
-        Listener(devices.make_app(store, bell), ports.devices, tls),
-        Listener(console.make_app(store, bell, key, ports.console), ports.console),
+        Listener(devices.make_app(store, bell, metrics=metrics), ports.devices, tls),
+        Listener(console.make_app(store, bell, key, ports.console, metrics=metrics), ports.console),
     ]
-    tasks = [asyncio.create_task(Keeper(store.days).run())]
+    tasks = [asyncio.create_task(Keeper(store.days, Desk(store)).run())]
     if authority_url:
         tasks.append(asyncio.create_task(PackPuller(store, authority_url, root_public).run()))
     try:

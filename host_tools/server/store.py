@@ -77,7 +77,8 @@ class Store(Database):
                 id=self._free_id(session),
                 secret=secrets.token_bytes(SECRET_BYTES),
                 chip_id=chip_id,
-                firmware=firmware,
+                # PostgreSQL has no place for the character of number zero.
+                firmware=firmware.replace("\0", "\ufffd"),
                 place=taken.place,
                 scene=taken.scene,
                 enrolled_unix=now_unix,
