@@ -44,7 +44,7 @@ from host_tools.supervise import ChildTrouble, Program, Supervisor
 #: The network of the simulated air (simulator/, docs/wiring.md).
 WIFI_SSID = "yima"
 WIFI_KEY = "yima-door-2020"
-PLACE = "龙岩市图书馆"
+PLACE = "龙岩动车站"
 SCENE = "checkpoint"
 TOKEN_LIFE_S = 86_400
 TRUST_LIMIT_S = 15.0

@@ -264,8 +264,15 @@ class Gate:
         direction = self.direction
         if direction != 3:
             return direction
-        known = code is not None and self.ledger.inside(code, code.people[0].sub)
-        return record.DIRECTION_OUT if known else record.DIRECTION_IN
+        if code is None or not self.ledger.inside(code, code.people[0].sub):
+            return record.DIRECTION_IN
+        # A phone shows a new code every minute. The very one that has just let somebody in is rather a copy
+        # in other hands than somebody who leaves: it shall not pass as a way out.
+        now_unix, pass_back_s = self.trusted_now_unix(), self.scene().pass_back_s
+        if pass_back_s and now_unix is not None:
+            if self.ledger.replay_reason(code.cti, now_unix, pass_back_s) == reasons.REPLAYED:
+                return record.DIRECTION_IN
+        return record.DIRECTION_OUT
 
     def role(self, person: "Person | None", scene: Scene) -> "int | None":
         """What the roster says of a person, None where the scene uses none."""

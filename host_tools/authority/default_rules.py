@@ -62,15 +62,21 @@ def _rule(id: str, reason: int, priority: int, logic: object) -> Rule:
     return rule
 
 
+def _everywhere(rule: Rule) -> Rule:
+    """The rule on charter buses too: no code is asked for there, but what one shows is known then."""
+    rule.not_scenes = []
+    return rule
+
+
 def _colour(colour: int, named: tuple[str, int]) -> Rule:
     """Orange stays at home and away from public places (section 1.2); yellow and red are no better."""
     name, reason = named
-    return _rule(f"colour-{name}", reason, 10, {"===": [{"var": "code.colour"}, colour]})
+    return _everywhere(_rule(f"colour-{name}", reason, 10, {"===": [{"var": "code.colour"}, colour]}))
 
 
 def _positive() -> Rule:
     """Whoever's last test found the virus does not enter, whatever the colour still says."""
-    return _rule("test-positive", reasons.TEST_POSITIVE, 20, _is(_RESULT, codes.RESULT_POSITIVE))
+    return _everywhere(_rule("test-positive", reasons.TEST_POSITIVE, 20, _is(_RESULT, codes.RESULT_POSITIVE)))
 
 
 def _arrival() -> Rule:

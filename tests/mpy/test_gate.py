@@ -260,7 +260,8 @@ def test_the_same_code_again():
     gate = fresh()
     assert judged(gate, code()) == []
     passes(gate, code())
-    assert judged(gate, code()) == [], "on the way out"
+    assert gate.direction_of(code()) == 0 and judged(gate, code()) == ["replayed"], "a copy is no way out"
+    assert gate.direction_of(code(cti=b"87654321")) == 1, "with the code of the next minute it is"
     gate.turn_direction()
     assert gate.direction == 0 and judged(gate, code()) == ["replayed"]
     gate.vault.clock.unix += 300
@@ -285,7 +286,7 @@ def test_a_full_place():
     assert judged(gate, code(b"another-one-here", b"other678"), ahead=1) == ["place_full"]
     passes(gate, code(b"another-one-here", b"other678"))
     assert judged(gate, code(b"a-third-one-here", b"third678")) == ["place_full"]
-    assert judged(gate, code()) == [], "whoever is inside may leave"
+    assert judged(gate, code(cti=b"87654321")) == [], "whoever is inside may leave"
     status = gate.status()
     assert (status.present, status.capacity) == (3, 3)
 
