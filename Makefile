@@ -6,7 +6,7 @@ STAMP := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format bench soak snapshots picture lock clean
+.PHONY: help run demo test lint format bench bench-server soak snapshots picture lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,9 @@ $(STAMP)/bench: requirements/bench.txt $(STAMP)/dev
 
 bench: $(STAMP)/dev $(STAMP)/bench ## measure; writes build/bench.json
 	$(BIN)/python -m host_tools.bench
+
+bench-server: $(STAMP)/dev ## measure the fleet server on a PostgreSQL of its own; adds to build/bench.json
+	$(BIN)/python -m host_tools.bench.server
 
 soak: $(STAMP)/dev $(STAMP)/bench ## 200,000 fuzzed inputs, 20,000 for the codecs, 10,000 signatures for each verifier, 10,000 power cuts
 	YIMA_FUZZ_CASES=200000 YIMA_ORACLE_CASES=20000 YIMA_SOAK=1 \

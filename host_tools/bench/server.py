@@ -19,11 +19,12 @@ from pathlib import Path
 
 import psycopg
 
-from host_tools.bench.figures import Figures, figure, left_out, table
+from host_tools.bench.figures import Figures, Target, figure, left_out, table
 from host_tools.bench.load import enrol, upload_all
 from host_tools.bench.postgres import WHAT, Postgres, find_postgresql
 from host_tools.bench.programs import ROOT
 from host_tools.bench.server_kit import servers
+from host_tools.bench.server_trace import NAMES, bench_trace
 from host_tools.server.copying import COLUMNS, COPY
 from host_tools.server.serve import open_pki
 from host_tools.server.store import Store
@@ -32,6 +33,12 @@ from host_tools.state import State
 DEVICES = 200
 BATCH = 100
 BATCHES = 6
+TARGETS = {
+    "ingest_vs_copy": Target(0.5, 0.7, at_least=True),
+    "ingest_two_servers_vs_one": Target(1.6, 1.9, at_least=True),
+    "trace_person_p99_ms": Target(50, 20),
+    "trace_contacts_p99_ms": Target(1_000, 500),
+}
 PEOPLE = 20_000
 INGEST = ("ingest_records_per_s", "ingest_vs_copy", "ingest_two_servers_vs_one", "copy_records_per_s")
 
@@ -107,14 +114,14 @@ def main() -> int:
     """Measure, print, and add to build/bench.json."""
     programs = find_postgresql()
     if programs is None:
-        figures = left_out(INGEST, WHAT)
+        figures = left_out(INGEST + NAMES, WHAT)
     else:
         postgres = Postgres(programs)
         try:
-            figures = bench_ingest(postgres)
+            figures = bench_ingest(postgres) | bench_trace(postgres)
         finally:
             postgres.close()
-    print(table(figures))
+    print(table(figures, TARGETS))
     path = ROOT / "build" / "bench.json"
     path.parent.mkdir(exist_ok=True)
     before = json.loads(path.read_text()) if path.exists() else {}
