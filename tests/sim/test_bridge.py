@@ -339,6 +339,8 @@ while len(i2c.scan() if attempt(i2c.readfrom_mem, 0x5a, 7, 3) != "ETIMEDOUT" els
     time.sleep_ms(5)
 print("UNPLUGGED", i2c.scan())
 fast = machine.I2C(0, sda=machine.Pin(8), scl=machine.Pin(9), freq=400000)
+while attempt(fast.readfrom_mem, 0x68, 0, 7) == "ENODEV":
+    time.sleep_ms(5)
 print("TOOFAST", attempt(fast.readfrom_mem, 0x5a, 7, 3), len(fast.readfrom_mem(0x68, 0, 7)))
 wrong = machine.I2C(0, sda=machine.Pin(4), scl=machine.Pin(9), freq=100000)
 print("WIRES", wrong.scan())

@@ -69,7 +69,7 @@ async def keys():
             buzzer.duty_u16(32768)
             motor(1)
             box(200, 300, 8, 4, b"\\x07\\xe0")
-            await asyncio.sleep_ms(150)
+            await asyncio.sleep_ms(400)  # a busy computer's browser shall see it, too
             buzzer.duty_u16(0)
             motor(0)
 async def scanner():
