@@ -44,6 +44,8 @@ BROKEN = 1
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     options = _parser().parse_args(arguments)
+    if getattr(options, "database", None):
+        os.environ[server.DATABASE_VARIABLE] = options.database
     try:
         status: int = options.action(options)
         return status
@@ -128,6 +130,10 @@ def _add_authority(commands: _Commands[argparse.ArgumentParser], common: argpars
 
 
 def _add_server(commands: _Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    common = argparse.ArgumentParser(add_help=False, parents=[common])
+    common.add_argument(
+        "--database", metavar="URL", help=f"PostgreSQL instead of a file; better: {server.DATABASE_VARIABLE}"
+    )
     group = commands.add_parser("server", help="the fleet server").add_subparsers(
         required=True, metavar="COMMAND"
     )

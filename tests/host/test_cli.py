@@ -114,3 +114,16 @@ def test_the_installed_command():
         cwd=ROOT,
     )
     assert said.stdout.startswith("yima 0.")
+
+
+def test_a_server_command_with_a_database_of_its_own(tmp_path, postgres, fleet_template, monkeypatch):
+    monkeypatch.setenv("YIMA_DATABASE_URL", "")
+    url = postgres.create(fleet_template)
+    assert cli.main(["server", "token", "--state", str(tmp_path), "--database", url]) == 0
+    monkeypatch.setenv("YIMA_DATABASE_URL", url)
+    store = open_store(State(tmp_path))
+    with store.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM token").scalar() == 1
+    store.close()
+    assert not (tmp_path / "server" / "fleet.db").exists()
+    assert cli.main(["server", "token", "--state", str(tmp_path), "--database", "mysql://x"]) == 2
