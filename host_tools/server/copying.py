@@ -1,12 +1,12 @@
 """Rows of records into the table: by COPY on PostgreSQL, by an insert of many on SQLite.
 
-COPY's text form (PostgreSQL's manual, "COPY", "Text Format"): columns apart by tabs, rows by line feeds,
-``\\N`` for nothing, and a backslash before the characters that would mean one of these.
+COPY's text form (PostgreSQL's manual, "COPY", "Text Format"): columns apart by tabs, rows by line feeds, a
+word for nothing, and a backslash before the characters that would mean one of these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
@@ -50,7 +50,9 @@ COLUMNS = (
     "reasons",
     "confirmed",
 )
-COPY = f"COPY record ({', '.join(COLUMNS)}) FROM STDIN"
+#: `None` is how Python writes what is not there; a text that says so is escaped.
+COPY = f"COPY record ({', '.join(COLUMNS)}) FROM STDIN WITH (NULL 'None')"
+_LINE = "\t".join(["%s"] * len(COLUMNS)) + "\n"
 
 
 class CopyError(SQLAlchemyError):
@@ -64,22 +66,27 @@ class CopyError(SQLAlchemyError):
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
-def _text_cell(value: str) -> str:
-    """A text; few have anything to escape."""
-    return value if value.isalnum() else value.translate(_ESCAPES)
+def _text(value: str | None) -> str | None:
+    """A text cell; few have anything to escape."""
+    if value is None:
+        return None
+    return "\\None" if value == "None" else value if value.isalnum() else value.translate(_ESCAPES)
 
 
-_CELLS: dict[type, Callable[[Any], str]] = {
-    int: str,
-    bytes: lambda value: "\\\\x" + value.hex(),
-    str: _text_cell,
-    type(None): lambda _: "\\N",
-}
+def _octets(value: bytes | None) -> str | None:
+    return None if value is None else "\\\\x" + value.hex()
 
 
-def copy_line(row: Sequence[object]) -> str:
-    """A row in COPY's text form."""
-    return "\t".join([_CELLS[type(value)](value) for value in row]) + "\n"
+def copy_line(row: Sequence[Any]) -> str:
+    """A row in COPY's text form; numbers, lists of numbers and ids of handhelds go in as they are."""
+    (device, seq, received, at, day, raw, chain, time, clock, place, scene, direction, sub, kind, cti) = row[
+        :15
+    ]
+    colour, verdict, mask, checker, role, manual, event, detail = row[15:23]
+    before = (device, seq, received, at, day, _octets(raw), _octets(chain), time, clock)
+    where = (_text(place), _text(scene), direction, _octets(sub), kind, _octets(cti))
+    what = (colour, verdict, mask, _text(checker), role, manual, event, _text(detail))
+    return _LINE % (*before, *where, *what, *row[23:])
 
 
 def copy_text(rows: Iterable[Sequence[object]]) -> bytes:

@@ -15,7 +15,7 @@ from host_tools.server.schema import Device, Record
 #: Codes seen longer ago tell nothing any more.
 WINDOW_S = 1_800
 #: How many of a place's last records are looked at; a busy gate has as many in half an hour.
-LOOKED_AT = 512
+LOOKED_AT = 160
 
 Seen = list[tuple[str, bytes, int]]
 

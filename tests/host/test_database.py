@@ -219,17 +219,26 @@ def test_any_text_comes_back(postgres, fleet_template):
 
     try:
         check()
-        handheld.write(1, place="\\N", checker="\\.")
-        count = len(handheld.records)
-        assert send(client, handheld.request(count)).acknowledged == count
-        assert store.newest_records(1)[0].place == "\\N"
+        for place, checker in (("\\N", "\\."), ("None", "None"), ("\\None", "")):
+            handheld.write(1, place=place, checker=checker, sub=None)
+            count = len(handheld.records)
+            assert send(client, handheld.request(count)).acknowledged == count
+            row = store.newest_records(1)[0]
+            assert (row.place, row.checker, row.sub, row.detail) == (place, checker, None, None)
     finally:
         store.close()
 
 
 def test_a_copy_line_has_every_column():
-    assert copy_line([None] * len(COLUMNS)).count("\t") == len(COLUMNS) - 1
-    assert copy_line(("a\tb\\c\nd\re", 5, b"\0\xff")) == "a\\tb\\\\c\\nd\\re\t5\t\\\\x00ff\n"
+    row: list[object] = [None] * len(COLUMNS)
+    assert copy_line(row) == "\t".join(["None"] * len(COLUMNS)) + "\n"
+    at = {name: COLUMNS.index(name) for name in COLUMNS}
+    row[at["place"]], row[at["seq"]], row[at["sub"]] = "a\tb\\c\nd\re", 5, b"\0\xff"
+    row[at["detail"]], row[at["confirmed"]] = "None", "1,2"
+    cells = copy_line(row).rstrip("\n").split("\t")
+    assert len(cells) == len(COLUMNS) and cells[at["sub"]] == "\\\\x00ff"
+    assert (cells[at["place"]], cells[at["detail"]]) == ("a\\tb\\\\c\\nd\\re", "\\None")
+    assert (cells[at["seq"]], cells[at["confirmed"]]) == ("5", "1,2")
 
 
 def test_two_processes_take_each_record_once(where):
