@@ -19,6 +19,9 @@ WHAT = "no PostgreSQL of version 14 or later: apt-get install postgresql"
 START_S = 30
 #: PostgreSQL refuses to run as root; Debian's package makes this user.
 USER = "postgres"
+#: Starts the program named by its arguments, and ends it once whoever holds the other end of its standard
+#: input is gone, however that came.
+_WATCH = 'exec 3<&0; "$@" & p=$!; (read -r _ <&3; kill -INT $p) & r=$!; wait $p; kill $r'
 SETTINGS = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -100,9 +103,10 @@ class Postgres:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [str(self._programs / "postgres"), "-D", str(self._data)],
+            ["/bin/sh", "-c", _WATCH, "sh", str(self._programs / "postgres"), "-D", str(self._data)],
             user=self._user,
             cwd=self._folder,
+            stdin=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
@@ -119,12 +123,13 @@ class Postgres:
         """End the server and all its processes at once, as a crash would."""
         assert self._process is not None  # noqa: S101 - for the type checker
         # Its children notice that their parent is gone, and end.
-        self._process.send_signal(signal.SIGKILL)
+        number = (self._data / "postmaster.pid").read_text().partition("\n")[0]
+        os.kill(int(number), signal.SIGKILL)
         self._process.wait()
 
     def close(self) -> None:
         """Stop it and remove everything."""
-        if self._process and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+        if self._process and self._process.stdin:
+            self._process.stdin.close()
             self._process.wait(START_S)
         shutil.rmtree(self._folder, ignore_errors=True)
