@@ -174,7 +174,7 @@ def make_app(
         }
 
     add_reports(app, Reports(store), packs, pages, gate.reads("people"), clock, _stamp)
-    add_traces(app, store, pages, gate, clock, _stamp)
+    add_traces(app, store, pages, gate, clock)
 
     @app.get("/api/stream", include_in_schema=False)
     async def stream(request: Request, who: Principal = reader, after: AfterId = 0) -> Response:

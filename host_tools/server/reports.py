@@ -71,6 +71,13 @@ def day_text(unix: int) -> str:
     return datetime.datetime.fromtimestamp(unix, ZONE).strftime("%Y-%m-%d")
 
 
+def time_text(unix: object) -> str:
+    """A moment for people, in China's time."""
+    if not isinstance(unix, int) or not 0 <= unix < 2**32:
+        return "–"
+    return datetime.datetime.fromtimestamp(unix, ZONE).strftime("%m-%d %H:%M:%S")
+
+
 class Reports:
     """Lists made of the records in `store`. All methods are blocking."""
 

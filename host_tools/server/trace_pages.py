@@ -16,7 +16,7 @@ from host_tools.server.days import DAY_S
 from host_tools.server.gate import Gate
 from host_tools.server.pictures import graph, timeline
 from host_tools.server.report_pages import csv_answer
-from host_tools.server.reports import day_start, day_text
+from host_tools.server.reports import day_start, day_text, time_text
 from host_tools.server.store import Store
 from host_tools.server.trace import DAYS
 from host_tools.server.trace_desk import MOST_MINUTES, MOST_REASON, CaseTrouble, Desk, Question, Result
@@ -58,7 +58,6 @@ def add_traces(
     pages: Pages,
     gate: Gate,
     clock: Callable[[], float],
-    stamp: Callable[[object], str],
 ) -> None:
     """Add the pages to the console's application."""
     desk = Desk(store)
@@ -99,22 +98,27 @@ def add_traces(
         gate.note(who, "read trace", f"case {number}{named}")
         return result
 
-    def list_page(who: Principal, trouble: str = "", status: int = 200) -> HTMLResponse:
+    def list_page(
+        who: Principal, trouble: str = "", status: int = 200, record: int | None = None
+    ) -> HTMLResponse:
         page = pages.page(
             "trace.html",
             cases=desk.cases(who),
             presence=desk.presence(now(), who),
             who=who,
-            stamp=stamp,
+            stamp=time_text,
             trouble=trouble,
+            record=record,
             today=day_text(now()),
             first=day_text(now() - (DAYS - 1) * DAY_S),
         )
         return with_forms(page, status)
 
     @app.get("/trace", response_class=HTMLResponse, include_in_schema=False)
-    def trace_list(who: Principal = tracer) -> HTMLResponse:
-        return list_page(who)
+    def trace_list(
+        who: Principal = tracer, record: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None
+    ) -> HTMLResponse:
+        return list_page(who, record=record)
 
     @app.post("/trace", response_class=HTMLResponse, include_in_schema=False)
     async def trace_ask(request: Request, who: Principal = tracer) -> Response:
@@ -137,7 +141,7 @@ def add_traces(
             line=timeline(result.stays[:200], result.people, by_person),
             graph=drawn if result.case.kind == "contacts" else None,
             who=who,
-            stamp=stamp,
+            stamp=time_text,
         )
         return with_forms(page)
 
@@ -197,7 +201,7 @@ def add_traces(
     @app.get("/audit", response_class=HTMLResponse, include_in_schema=False)
     def audit_page(who: Principal = auditor, before: Number = MAX_ID) -> HTMLResponse:
         rows = gate.accounts.log(before, AUDIT_ROWS)
-        return pages.page("audit.html", rows=rows, who=who, stamp=stamp, full=len(rows) == AUDIT_ROWS)
+        return pages.page("audit.html", rows=rows, who=who, stamp=time_text, full=len(rows) == AUDIT_ROWS)
 
     @app.get("/api/audit")
     def audit_json(who: Principal = auditor, before: Number = MAX_ID) -> list[dict[str, object]]:

@@ -211,6 +211,8 @@ def test_pictures_and_hostile_words(app, accounts, records, store):
     handheld.write(1, sub=ANN, place=HOSTILE[:90], time=NOW + 6000)
     sender = AppClient(devices.make_app(store, devices.Bell(), clock=lambda: NOW + 7200))
     sender.post("/v1/sync", content=handheld.request())
+    assert 'href="/trace?record=1"' in client.get("/").text
+    assert 'name="record" inputmode="numeric" maxlength="19" value="1"' in client.get("/trace?record=1").text
     for fields in (
         {"kind": "contacts", "record": "1", "hops": "2"},
         {"kind": "place", "place": "东区博物馆"},
