@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import getpass
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from host_tools.files import FileTrouble
@@ -34,8 +36,13 @@ def add_parser(
     command.set_defaults(action=_list)
 
 
-def _accounts(options: argparse.Namespace) -> Accounts:
-    return Accounts(open_store(State(options.state)))
+@contextlib.contextmanager
+def _accounts(options: argparse.Namespace) -> Iterator[Accounts]:
+    store = open_store(State(options.state))
+    try:
+        yield Accounts(store)
+    finally:
+        store.close()
 
 
 def _password(path: Path | None) -> str:
@@ -51,18 +58,22 @@ def _password(path: Path | None) -> str:
 
 def _add(options: argparse.Namespace) -> int:
     password = _password(options.password_file)
-    _accounts(options).add(options.name, options.role, options.scope, password, int(time.time()))
+    with _accounts(options) as accounts:
+        accounts.add(options.name, options.role, options.scope, password, int(time.time()))
     return 0
 
 
 def _disable(options: argparse.Namespace) -> int:
-    if not _accounts(options).disable(options.name, int(time.time())):
-        raise FileTrouble(f"{options.name}: no such account")
+    with _accounts(options) as accounts:
+        if not accounts.disable(options.name, int(time.time())):
+            raise FileTrouble(f"{options.name}: no such account")
     return 0
 
 
 def _list(options: argparse.Namespace) -> int:
-    for account in _accounts(options).all():
+    with _accounts(options) as accounts:
+        found = accounts.all()
+    for account in found:
         state = "" if account.disabled_unix is None else "  disabled"
         print(f"{account.name}  {account.role}  {account.scope or '-'}{state}")
     return 0

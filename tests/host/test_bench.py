@@ -10,7 +10,7 @@ import pytest
 from batch import has_native_code
 from conftest import ROOT, need
 
-from host_tools.bench import counts, inputs, model, peers, programs, textbook
+from host_tools.bench import counts, inputs, model, peers, programs, server_trace, textbook
 from host_tools.bench.figures import TARGETS, Target, figure, left_out, table
 from host_tools.bench.rounds import minima
 
@@ -133,3 +133,11 @@ def test_the_page_has_every_other_name() -> None:
     )
     assert len(names) > 30 and TARGETS.keys() <= names
     assert [name for name in sorted(names) if f"`{name}`" not in page] == []
+
+
+def test_the_server_bench_asks_what_it_fills(postgres) -> None:
+    """Small: every figure is there, and contacts are found."""
+    figures = server_trace.bench_trace(postgres, 14_000)
+    assert set(figures) == set(server_trace.NAMES) and figures["trace_records"]["value"] == 14_000
+    found = re.search(r"(\d+) contacts on average", str(figures["trace_contacts_p99_ms"]["note"]))
+    assert found and int(found.group(1)) > 0
