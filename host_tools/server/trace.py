@@ -36,6 +36,7 @@ FROM unnest(CAST(:places AS varchar[]), CAST(:days AS integer[]), CAST(:starts A
 CROSS JOIN LATERAL (
     SELECT sub, at_unix, direction, verdict, scene FROM record
     WHERE day = w.day AND place = w.place AND at_unix BETWEEN w.a AND w.b AND sub IS NOT NULL
+    OFFSET 0
 ) AS r
 LIMIT :most
 """)
@@ -185,7 +186,7 @@ class Trace:
         rows: list[Any] = []
         if self._store.postgresql:
             # Whatever the statistics say: a few windows of the index, never a whole day.
-            for setting in ("enable_hashjoin", "enable_mergejoin", "enable_seqscan"):
+            for setting in ("enable_bitmapscan", "enable_seqscan"):
                 session.execute(text(f"SET LOCAL {setting} = off"))
             columns: tuple[Any, ...] = tuple(zip(*windows, strict=True))
             values = dict(zip(("places", "days", "starts", "ends"), map(list, columns), strict=True))

@@ -29,7 +29,13 @@ class Contact:
 
 
 #: Whatever the statistics say: few windows of an index, never a whole day; and no time spent on compiling.
-_SETTINGS = ("enable_seqscan = off", "jit = off", "work_mem = '64MB'", "max_parallel_workers_per_gather = 0")
+_SETTINGS = (
+    "enable_seqscan = off",
+    "enable_bitmapscan = off",
+    "jit = off",
+    "work_mem = '64MB'",
+    "max_parallel_workers_per_gather = 0",
+)
 #: A window is a place around the visits that began on one day. `passing` reads it, `stay` pairs each way in
 #: with what the same person did next there, and the end joins stays with the visits of the same window.
 _MEETINGS = text("""
@@ -45,6 +51,7 @@ WITH visit AS (
         SELECT sub, at_unix, direction, scene FROM record
         WHERE day BETWEEN w.day_a AND w.day_b AND place = w.place AND at_unix BETWEEN w.a AND w.b
         AND sub IS NOT NULL AND (direction = :out OR verdict <> :refused)
+        OFFSET 0 -- keeps this a look-up for each window: joined freely, it would read whole days
     ) AS r
     LIMIT :most
 ), passing AS (
