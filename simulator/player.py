@@ -60,11 +60,14 @@ class Player:
         self._shots = shots
         self._folders = {"state": state.root.resolve(), "scenarios": FOLDER}
         self._turn = Turn()
+        self._online = True
         self._last_id = 0
         self._event = 0
 
     async def play(self, scenario: Scenario) -> None:
         """Play a scenario. Raises Differs, StageTrouble."""
+        await self._next_turn()
+        self._online = True
         self._last_id = int((await self._stage.summary())["last_id"])
         self._event = await self._stage.last_event()
         await self._stage.set_world(wifi=True, skin_centi_c=HEALTHY_SKIN_CENTI_C, ambient_centi_c=2400)
@@ -98,6 +101,7 @@ class Player:
         skin_centi_c = round(float(said.get("skin", HEALTHY_SKIN_CENTI_C / 100)) * 100)
         await self._stage.set_world(skin_centi_c=skin_centi_c)
         picture = await self._stage.picture(step.words[0], said.get("code", "live"))
+        await self._next_turn()
         after = await self._stage.last_event()
         await self._stage.show(picture)
         await self._lead(after, step, said.get("mask", "yes"), said.get("id", "yes"))
@@ -107,6 +111,7 @@ class Player:
         said = traits(step)
         skin_centi_c = round(float(said.get("skin", HEALTHY_SKIN_CENTI_C / 100)) * 100)
         await self._stage.set_world(skin_centi_c=skin_centi_c)
+        await self._next_turn()
         await self._lead(self._event, step, said.get("mask", "yes"), said.get("id", "yes"))
 
     async def _do_nocode(self, step: Step) -> None:
@@ -144,13 +149,20 @@ class Player:
         """``shows text TEXT`` or ``shows file NAME``: anything but a health code of the town."""
         kind, what = step.words[0], step.words[1]
         text = what if kind == "text" else (self._state.root / what).read_text("utf-8").strip()
+        await self._next_turn()
         after = await self._stage.last_event()
         await self._stage.show_text(text)
         await self._lead(after, step, "yes", "yes")
 
+    async def _next_turn(self) -> None:
+        """Somebody else is next: what the last one left must have arrived, or it would count as his."""
+        if self._turn.outcome is not None and self._online:
+            await self._rows(1)
+        self._turn = Turn()
+
     async def _lead(self, after: int, step: Step, mask: str, identity: str) -> None:
         """Press what the checker presses until there is a verdict or a notice."""
-        turn = self._turn = Turn()
+        turn = self._turn
         began_ms = 0
         async for event in self._stage.events(after, TURN_LIMIT_S):
             if event["kind"] == "uart_last_byte":
@@ -182,7 +194,8 @@ class Player:
         """``world wifi off``, ``world ambient 24``, ``world skin none``."""
         name, value = step.words
         if name == "wifi":
-            await self._stage.set_world(wifi=value == "on")
+            self._online = value == "on"
+            await self._stage.set_world(wifi=self._online)
         else:
             centi_c = None if value == "none" else round(float(value) * 100)
             await self._stage.set_world(**{f"{name}_centi_c": centi_c})
