@@ -27,6 +27,8 @@ DAYS = 14
 FIRST_HOP, SECOND_HOP = 100, 1_000
 #: Rows that one question reads at most; beyond that the answer says that it is not all.
 MOST_ROWS = 150_000
+#: The same for a second hop on PostgreSQL: the closest contacts' windows are read first.
+SECOND_ROWS = 60_000
 PASS = 0
 
 _NEAR = text("""
@@ -149,7 +151,9 @@ class Trace:
         inside = [stay for stay in stays if not stay.refused]
         top = (FIRST_HOP if hop == 1 else SECOND_HOP) + 1
         if self._store.postgresql:
-            found, whole = contacts_of(session, inside, known, least_s, MOST_ROWS, top)
+            found, whole = contacts_of(
+                session, inside, known, least_s, MOST_ROWS if hop == 1 else SECOND_ROWS, top
+            )
         else:
             found, whole = self._contacts_of(session, inside, known, least_s)
         for contact in found:
