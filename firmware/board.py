@@ -43,6 +43,8 @@ class Board:
         self.vibration = Vibration(pin(41, pin.OUT, value=0))
         self.battery = Battery(machine.ADC(pin(1), atten=machine.ADC.ATTN_11DB))
         self.nvs = esp32.NVS("yima")
+        #: The journal's partition, see docs/wiring.md and firmware/services/ring.py.
+        self.journal = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")[0]
         self.wlan = network.WLAN(network.WLAN.IF_STA)
         self.chip_id = machine.unique_id()
 

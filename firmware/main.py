@@ -2,11 +2,15 @@
 
 import asyncio
 import gc
+import os
+
+import cryptolib
 
 from drivers.keys import Keys
 from firmware.board import Board
 from firmware.core.errors import CoreError
 from firmware.core.message import MAX_PROVISIONING_BYTES, parse_provisioning
+from firmware.core.p256_comb import Secrets
 from firmware.engine import groups, make_engine
 from firmware.services.clock import Clock
 from firmware.services.files import read_limited
@@ -19,8 +23,10 @@ from firmware.services.ledger import Ledger
 from firmware.services.packs import PackStore
 from firmware.services.presence import Presence
 from firmware.services.scanning import Scanning
+from firmware.services.sealing import Sealing
 from firmware.services.selftest import SelfTest
 from firmware.services.settings import Settings, SettingsError
+from firmware.services.slices import exhaust
 from firmware.services.supervisor import Supervisor
 from firmware.services.sync import Sync, Vault
 from firmware.services.tables import Tables
@@ -30,6 +36,9 @@ from firmware.ui.fonts import Fonts
 from firmware.ui.panel import Panel
 from firmware.ui.screens import Screens
 from firmware.ui.stage import KEY, SCAN
+
+if False:
+    from firmware.core.packview import Pack
 
 VERSION = "0.1.0"
 DATA = "/data"
@@ -61,11 +70,22 @@ def _provision(settings: Settings) -> None:
         print("provisioning:", e)
 
 
-async def _housekeeping(gate: Gate, clock: Clock, supervisor: Supervisor) -> None:
-    """The task of small regular things: battery, clock, memory."""
+def _seal_for(sealing: Sealing, pack: "Pack") -> None:
+    """Seal for the server's key in `pack`; without one there, or with one that is none, as before."""
+    found = pack.sealing_key()
+    if found:
+        try:
+            sealing.use(*found)
+        except CoreError as e:
+            print("sealing:", e)
+
+
+async def _housekeeping(gate: Gate, clock: Clock, journal: Journal, supervisor: Supervisor) -> None:
+    """The task of small regular things: battery, clock, the journal's next key and sector, memory."""
     while True:
         clock.tick()
         await gate.tidy()
+        await exhaust(journal.tend_steps())
         gc.collect()
         supervisor.beat("housekeeping")
         await asyncio.sleep_ms(HOUSEKEEPING_MS)
@@ -88,16 +108,21 @@ async def _run() -> None:
     board.panel.brightness(80)
 
     clock = Clock(board.rtc, board.set_system_time, FLOOR_UNIX)
-    journal = Journal(DATA + "/journal")
     with open(GENERATOR, "rb") as file:
         # A file in ROMFS lends its memory: nothing is copied.
-        tables = Tables(DATA + "/tables", make_engine(), memoryview(file))
+        generator = memoryview(file)
+    engine = make_engine()
+    tables = Tables(DATA + "/tables", engine, generator)
+    sealing = Sealing(Secrets(engine, generator), cryptolib.aes, os.urandom)
+    journal = Journal(board.journal, sealing, lambda: settings.get("device_id"), clock.sure_unix)
     packs = PackStore(DATA + "/pack", settings, tables.verify_steps)
     test = SelfTest(screens.self_test)
     await test.run(board, clock, journal, packs)
     if packs.current:
         # The pack was signed then, so that moment has passed whatever the clock chip says.
         clock.raise_floor(packs.current.issued_unix)
+        _seal_for(sealing, packs.current)
+        await exhaust(journal.tend_steps())
 
     keystore = Keystore(board.nvs)
     vault = Vault(settings, keystore, journal, packs, clock)
@@ -114,7 +139,12 @@ async def _run() -> None:
     gate = Gate(vault, senses, sync, ledger, tables.verify_steps, groups)
     intake = Intake(packs, DATA, gate.trusted_now_unix)
     gate.intake = intake
-    packs.on_installed = gate.pack_came
+
+    def pack_came(pack: "Pack") -> None:
+        _seal_for(sealing, pack)
+        gate.pack_came(pack)
+
+    packs.on_installed = pack_came
     gate.thermometer_ok = test.thermometer_ok
     fonts.texts.of_rules = gate.rule_text
     panel = Panel(screens, board.buzzer, board.led, board.vibration)
@@ -128,7 +158,7 @@ async def _run() -> None:
     # Between two passengers and two exchanges: neither shall wait.
     supervisor.spawn("tables", tables.run(packs, lambda: scanning.wanted and not sync.busy))
     supervisor.spawn("intake", intake.run())
-    supervisor.spawn("housekeeping", _housekeeping(gate, clock, supervisor))
+    supervisor.spawn("housekeeping", _housekeeping(gate, clock, journal, supervisor))
     gc.collect()
     print("yima %s ready, %d bytes free" % (VERSION, gc.mem_free()))
     await supervisor.run()

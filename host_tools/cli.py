@@ -150,6 +150,11 @@ def _add_server(commands: _Commands[argparse.ArgumentParser], common: argparse.A
     command.add_argument("--url", default=f"https://localhost:{DEFAULT_PORT_BASE + DEVICES_PORT}")
     command.add_argument("--wifi", nargs=2, metavar=("NAME", "KEY"), default=(run.WIFI_SSID, run.WIFI_KEY))
     command.set_defaults(action=_server_token)
+    command = group.add_parser(
+        "sealing-key", parents=[common], help="write the public key that handhelds seal their records for"
+    )
+    command.add_argument("file", type=Path, metavar="FILE", help="yima pack sealing-key takes it")
+    command.set_defaults(action=_server_sealing_key)
     roster_cli.add_parser(group, common)
     user_cli.add_parser(group, common)
     command = group.add_parser("revoke", parents=[common], help="refuse a handheld from now on")
@@ -207,6 +212,13 @@ def _authority_serve(options: argparse.Namespace) -> int:
 
 def _server_serve(options: argparse.Namespace) -> int:
     server.run(State(options.state), server.Ports(options.port, options.console_port), options.authority)
+    return 0
+
+
+def _server_sealing_key(options: argparse.Namespace) -> int:
+    public, kid = server.open_keys(State(options.state)).public()
+    options.file.write_text(public.hex() + "\n", "ascii")
+    print(f"sealing key {kid.hex()}")
     return 0
 
 

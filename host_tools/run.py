@@ -29,7 +29,7 @@ from host_tools.device.engines import target_of
 from host_tools.device.image import ImageError, prepare
 from host_tools.files import FileTrouble, read_limited, try_lock, write_private
 from host_tools.server import console
-from host_tools.server.serve import open_pki, open_store
+from host_tools.server.serve import open_keys, open_pki, open_store
 from host_tools.server.store import Store
 from host_tools.state import (
     AUTHORITY_PORT,
@@ -184,7 +184,10 @@ class System:
 
     def _prepare(self, server_url: str) -> list[bytes | None]:
         """Make keys and certificates, and what each handheld needs to enrol, None where it has enrolled."""
-        root_public = Authority(self._state).keys.root_public
+        authority = Authority(self._state)
+        # Into the first pack: without it no handheld can keep a record.
+        authority.packs.keep_sealing_key(open_keys(self._state).public()[0])
+        root_public = authority.keys.root_public
         ca_der = open_pki(self._state).ca_der
         store = open_store(self._state)
         try:

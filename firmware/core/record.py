@@ -98,6 +98,29 @@ def chain(previous: bytes, record: bytes) -> bytes:
     return sha256(previous, record)
 
 
+def sequence_of(record: bytes) -> int:
+    """The sequence inside a record, 0 if it has none where it must be.
+
+    A record is a CBOR map in deterministic order (RFC 8949 §4.2.1), so its lowest key, 1, and the sequence
+    come first: map head, 0x01, unsigned integer.
+    """
+    if not record or not 0xA1 <= record[0] <= 0xB8:
+        return 0
+    at = 2 if record[0] == 0xB8 else 1
+    head = record[at : at + 6]
+    if len(head) < 2 or head[0] != 1 or head[1] > 0x1A:
+        return 0
+    if head[1] < 0x18:
+        return head[1]
+    size = 1 << (head[1] - 0x18)
+    if len(head) < 2 + size:
+        return 0
+    value = 0
+    for byte in head[2 : 2 + size]:
+        value = value << 8 | byte
+    return value
+
+
 def check(value: object) -> dict[int, object]:
     """The fields of a record that was read as CBOR; raises ShapeError unless each is of its form."""
     if isinstance(value, dict) and EVENT in value:

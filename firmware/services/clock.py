@@ -1,7 +1,7 @@
 """The one clock of the handheld: Unix seconds that only move forward, and whether they can be relied on.
 
 Sources, best first: the server's time, the battery-backed clock chip, the floor. The floor is a time that
-has surely passed: the day of this release, then the latest record or pack seen. Between readings the
+has surely passed: the day of this release, then what journal and pack tell. Between readings the
 chip's millisecond ticks carry the time on. Only this file knows that MicroPython on the ESP32 counts from
 2000 and other ports from 1970.
 """
@@ -73,6 +73,10 @@ class Clock:
         """The time; never less than at any call before, but for `obey_server`."""
         self.tick()
         return self._unix
+
+    def sure_unix(self) -> int:
+        """The time, 0 where nobody is sure of it."""
+        return self.now_unix() if self.trusted else 0
 
     def tick(self) -> None:
         """Take the ticks over before they wrap: at least every six days, better every few seconds."""

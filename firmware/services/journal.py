@@ -1,27 +1,39 @@
-"""The journal: every record the handheld decided, in sequence, until the server holds it.
+"""The journal: every record the handheld decided, in sequence and sealed, until the server holds it.
 
-Segments of at most 16 KiB lie in one directory (layout in firmware/core/segment.py). Only the last one is
-ever written to; a segment is removed once the server acknowledged all of it. What must hold whatever happens
-to the power:
+It lies in a flash partition of its own, a ring of sectors (firmware/services/ring.py). What must hold
+whatever happens to the power:
 
-* `append` returns after the record is flushed; from then on every restart finds it, until it is acknowledged;
-* a sequence is never given twice. The last segment is removed only after its successor, whose header carries
-  the count on, is in place; the upload cursor carries the count too.
+* `append` returns after the record is on the flash and was read back; from then on every start finds it,
+  until it is acknowledged;
+* a sequence is never given twice, and nothing that is not acknowledged is overwritten;
+* no record is ever on the flash in plain: without a sealing key nothing is recorded, and so nobody decided.
 
-Memory: one record at a time, and in `batch` what it returns. Opening reads the last segment and the one that
-the cursor stands in, not those between and none that is acknowledged.
+One program per record, one erase per sector: some 25 records. An acknowledgement is a frame of 12 bytes. The
+last sector that is free is left to acknowledgements, so that a full ring can be emptied.
+
+Memory: one record at a time, and in `batch` what it returns.
 """
 
-from firmware.core import segment
-from firmware.core.record import GENESIS, chain
-from firmware.core.segment import HEADER_BYTES, SegmentError
-from firmware.services.shelf import Part, Place, Shelf
+import struct
+
+from firmware.core import ring_format
+from firmware.core.errors import CoreError
+from firmware.core.record import GENESIS, sequence_of
+from firmware.core.ring_format import MAX_SEQUENCE, SECTOR_BYTES, SECTOR_HEAD, RingError
+from firmware.core.seal import MAX_RECORD, OVERHEAD
+from firmware.services.ring import Place, Ring
 
 if False:
-    from typing import BinaryIO, Callable
+    from typing import Callable, Generator
 
-#: No room on the flash; MicroPython's errno does not name it.
-ENOSPC = 28
+    from firmware.core.seal import Segment
+    from firmware.services.ring import Flash
+    from firmware.services.sealing import Sealing
+
+#: Records after which a segment ends, once the key for the next one is ready.
+SEGMENT_RECORDS = 128
+#: With less room than this in its sector the next sector is erased ahead, while nobody waits.
+LOW_BYTES = 1024
 
 
 class JournalError(Exception):
@@ -35,22 +47,37 @@ class JournalFull(JournalError):
 class Journal:
     """Append, hand out in batches, forget what was acknowledged. Call `open` once before anything else.
 
-    `max_bytes` bounds the sum of all segments, `segment_bytes` a single one.
+    `device` answers this handheld's id, "" before enrolment; `now_unix` the time, or 0 where it is not to be
+    trusted.
     """
 
-    def __init__(self, directory: str, max_bytes: int = 262144, segment_bytes: int = 16384) -> None:
-        self._shelf = Shelf(directory)
-        self._max_bytes = max_bytes
-        self._segment_bytes = max(segment_bytes, HEADER_BYTES + segment.MAX_FRAME_BYTES)
-        self._parts: list[Part] = []
-        self._file: "BinaryIO | None" = None
-        self._end = Place(0, 0, 0, GENESIS)
+    def __init__(
+        self, flash: "Flash", sealing: "Sealing", device: "Callable[[], str]", now_unix: "Callable[[], int]"
+    ) -> None:
+        self._ring = Ring(flash)
+        self._sealing = sealing
+        self._device = device
+        self._now_unix = now_unix
+        self._segment: "Segment | None" = None
+        self._end = Place(0, SECTOR_BYTES, 0, GENESIS)
         self._cursor = self._end
         self._read_to = self._end
+        #: Up to where the flash knows of acknowledgements, and the oldest sector that this leaves in use.
+        self._saved = 0
+        self._oldest = 0
+        #: The sector that was erased ahead, 0 for none.
+        self._blank = 0
         self._full = False
         self._opened = False
-        #: Bytes of a torn record that `open` found behind the last whole one; the next append cuts them off.
+        #: Bytes of a torn frame that `open` found behind the last sound one; its sector is left alone.
         self.torn_bytes = 0
+        #: A time that had come when the last sector began: the clock cannot be behind it.
+        self.floor_unix = 0
+
+    @property
+    def opened(self) -> bool:
+        """Whether records can be kept."""
+        return self._opened
 
     @property
     def next_seq(self) -> int:
@@ -74,66 +101,79 @@ class Journal:
 
     @property
     def used_bytes(self) -> int:
-        """Bytes in all segments, of `max_bytes`."""
-        return sum(part.size for part in self._parts)
+        """Bytes of all sectors in use."""
+        return self._used * SECTOR_BYTES
 
     @property
     def nearly_full(self) -> bool:
         """Whether there was no room, or soon will be none: four fifths are used."""
-        return self._full or (self.pending > 0 and self.used_bytes * 5 >= self._max_bytes * 4)
+        return self._full or (self.pending > 0 and self._used * 5 >= self._ring.sectors * 4)
+
+    @property
+    def _used(self) -> int:
+        return self._end.number - self._oldest + 1 if self._end.number else 0
 
     # ------------------------------------------------------------------ opening
 
     def open(self) -> None:
-        """Find segments and cursor. Raises JournalError where the flash does not read or is damaged.
+        """Find the end and the cursor. Raises JournalError where the flash does not read or is damaged.
 
-        A torn tail is passed over and makes way for the next append, so opening needs no room in a full
-        flash. Damage that no power cut makes (a broken header, a bad record with more behind it) is refused
-        and left as it is for the workshop, rather than cut away with records behind it.
+        A torn frame closes its sector. Damage that no power cut makes is refused and left as it is for the
+        workshop: going on would give sequences a second time.
         """
-        self.close()
+        self._opened = False
+        self._segment = None
+        self._full = False
+        self._blank = 0
+        self._saved = 0
+        self._oldest = 0
+        self.torn_bytes = 0
         try:
-            self._parts = self._shelf.take_stock()
-            acked, value = self._shelf.read_cursor()
-            self._end = self._cursor = self._read_to = Place(0, 0, acked, value)
-            if self._parts:
-                self._open_parts(acked, value)
-        except (OSError, SegmentError) as e:
+            if self._ring.sectors < 4:
+                raise RingError("partition is too small")
+            newest = self._ring.newest()
+            if self._ring.read_frame(newest + 1, SECTOR_HEAD):
+                # Frames are only ever written behind a sector's head, which was read back before.
+                raise RingError("sector is damaged")
+            self._end = self._cursor = self._read_to = Place(0, SECTOR_BYTES, 0, GENESIS)
+            if newest:
+                self._open_at(newest)
+        except (OSError, RingError) as e:
             raise _failed(e) from None
         self._opened = True
-        self._prune()
 
-    def _open_parts(self, acked: int, value: bytes) -> None:
-        first = self._parts[0].first
-        if acked < first - 1:
-            # Segments were removed but the cursor could not be written (full flash): the header knows.
-            acked = first - 1
-            value = self._shelf.head(first).chain
-        last = self._parts[-1]
-        self._end = self._shelf.walk(self._shelf.head(last.first), segment.MAX_SEQUENCE)
-        self.torn_bytes = last.size - self._end.offset
-        if self.torn_bytes > segment.MAX_FRAME_BYTES:
-            raise SegmentError("segment is damaged")
-        last.size = self._end.offset
-        if acked > self._end.sequence:
-            raise SegmentError("older than its cursor")
-        self._cursor = self._find(acked)
-        if self._cursor.chain != value:
-            raise SegmentError("does not belong to its cursor")
+    def _open_at(self, newest: int) -> None:
+        ring = self._ring
+        _, self._saved, self.floor_unix, _ = ring.fields(newest)
+        stop = ring.walk(ring.at_head(newest), MAX_SEQUENCE)
+        self._saved = max(self._saved, stop.acknowledged)
+        self.torn_bytes = ring.programmed(newest, stop.offset)
+        if self.torn_bytes > ring_format.frame_size(ring_format.MAX_CONTENT):
+            raise RingError("sector is damaged")
+        end = stop.before or stop
+        if self.torn_bytes or stop.before:
+            # It takes no more: the next sector says with which sequence it goes on.
+            end.offset = SECTOR_BYTES
+        self._end = end
+        if self._saved > end.sequence:
+            raise RingError("acknowledged what was never written")
+        number = newest
+        while ring.first_of(number) > self._saved + 1:
+            if number == newest + 2 - ring.sectors and not ring.holds(number - 1):
+                # That one was being erased for lack of room: all in it was acknowledged (see `_save`).
+                if ring.read_frame(number - 1, SECTOR_HEAD):
+                    raise RingError("sector is damaged")
+                self._saved = ring.first_of(number) - 1
+                break
+            number -= 1
+        self._cursor = self._ring.at_head(number)
+        self._cursor = self._find(self._saved)
+        self._oldest = self._cursor.number
 
     def close(self) -> None:
-        """Let go of the open file; `open` takes it up again."""
-        self._close_file()
+        """Forget the segment's key; `open` takes the journal up again."""
+        self._segment = None
         self._opened = False
-
-    def _close_file(self) -> None:
-        file = self._file
-        self._file = None
-        if file is not None:
-            try:
-                file.close()
-            except OSError:
-                pass  # everything that was promised had been flushed before
 
     # ------------------------------------------------------------------ writing
 
@@ -148,187 +188,219 @@ class Journal:
         """Add records that belong together, durably: all of them or none. Raises as `append` does."""
         if not self._opened:
             raise JournalError("journal is not open")
-        sequence, value = self._end.sequence, self._end.chain
-        frames = b""
+        size = 0
+        for index, record in enumerate(records):
+            if len(record) > MAX_RECORD or sequence_of(record) != self.next_seq + index:
+                raise JournalError("record out of sequence or too long")
+            size += ring_format.frame_size(len(record) + OVERHEAD)
+        end, offset = self._end, self._end.offset
         try:
-            for record in records:
-                sequence += 1
-                if segment.record_sequence(record) != sequence:
-                    raise JournalError("record out of sequence")
-                frames += segment.frame_head(record) + record
-                value = chain(value, record)
-            try:
-                self._write(frames)
-            except JournalFull:
-                if self.pending or not self._parts:
-                    raise
-                # All of it is acknowledged: an emptied journal has room again.
-                self._prune()
-                self._write(frames)
-        except (OSError, SegmentError) as e:
+            self._append(records, size)
+        except JournalFull:
+            raise
+        except (OSError, CoreError) as e:
+            # Their numbers are spoken for in this segment, and must not be sealed again under the same key;
+            # and nothing may follow an unfinished group.
+            self._segment = None
+            if self._end is not end or end.offset != offset:
+                self._end.offset = SECTOR_BYTES
             raise _failed(e) from None
-        last = self._parts[-1]
-        self._end = Place(last.first, last.size, sequence, value)
         self._full = False
 
-    def _write(self, frame: bytes) -> None:
-        new = not self._parts or self._parts[-1].size + len(frame) > self._segment_bytes
-        if self.used_bytes + len(frame) + (HEADER_BYTES if new else 0) > self._max_bytes:
+    def _append(self, records: list[bytes], size: int) -> None:
+        """Seal and program; `size` is what their frames take at most."""
+        segment = self._segment_now()
+        head = struct.pack(">I", segment.first) + segment.head
+        room = SECTOR_BYTES - self._end.offset
+        if self._end.head != segment.head:
+            size += ring_format.frame_size(len(head))
+        if size > room:
+            size += ring_format.frame_size(len(head)) if self._end.head == segment.head else 0
+            if size > SECTOR_BYTES - SECTOR_HEAD or len(records) > ring_format.MAX_GROUP:
+                raise RingError("too many records at once")
+            # One sector stays for acknowledgements.
+            self._new_sector(1)
+        end = self._end
+        if end.head != segment.head:
+            self._program(ring_format.HEAD, head)
+            end.head = segment.head
+            end.first = segment.first
+        sequence, chain = end.sequence, end.chain
+        more = len(records)
+        for record in records:
+            more -= 1
+            sealed = segment.seal(sequence + 1, chain, record)
+            begins = end.head if end.first == sequence + 1 else b""
+            chain = ring_format.chain(chain, begins, sealed)
+            sequence += 1
+            self._program(ring_format.RECORD, sealed, more)
+        end.sequence = sequence
+        end.chain = chain
+
+    def _segment_now(self) -> "Segment":
+        """The segment to seal in: that of before, or a new one."""
+        segment = self._segment
+        if segment is not None and segment.kid == self._sealing.kid:
+            ends = self._sealing.ready and self.next_seq - segment.first >= SEGMENT_RECORDS
+            if not ends:
+                return segment
+        self._segment = segment = self._sealing.begin(self._device(), self.next_seq)
+        return segment
+
+    def _program(self, kind: int, content: bytes, more: int = 0) -> None:
+        """One frame more at the end. Where the flash fails, the sector takes no more."""
+        end = self._end
+        data = ring_format.frame(end.number, kind, content, more)
+        offset = end.offset
+        end.offset = SECTOR_BYTES
+        self._ring.program(end.number, offset, data)
+        end.offset = offset + len(data)
+
+    def _new_sector(self, reserve: int) -> None:
+        """Go on in the next sector; raises JournalFull unless so many are left behind it, or OSError."""
+        if self._used + 1 + reserve > self._ring.sectors:
             self._full = True
             raise JournalFull("journal is full")
-        try:
-            if new:
-                self._start_part(frame)
-                return
-            last = self._parts[-1]
-            if self._file is None:
-                self._file = self._shelf.open_end(last)
-            self._file.write(frame)
-            self._file.flush()
-            last.size += len(frame)
-        except OSError as e:
-            # A failed write leaves the open file in an undefined state; `open_end` starts from a known one,
-            # and drops a record that reached the flash after all: its caller is told that it did not.
-            self._close_file()
-            if e.errno != ENOSPC:
-                raise
-            self._full = True
-            raise JournalFull("flash is full") from None
+        end = self._end
+        number = end.number + 1
+        if self._blank != number:
+            self._ring.erase(number)
+        self._blank = 0
+        self._ring.start(number, end.sequence + 1, self._cursor.sequence, self._now_unix(), end.chain)
+        self._end = Place(number, SECTOR_HEAD, end.sequence, end.chain)
+        if self._cursor.number:
+            self._cursor = self._at_next(self._cursor)
+        else:
+            self._cursor = self._ring.at_head(number)
+        self._saved = self._cursor.sequence
+        self._oldest = self._cursor.number
 
-    def _start_part(self, frame: bytes) -> None:
-        """A new last segment with `frame`, which may be empty, in it."""
-        self._close_file()
-        self._parts.append(self._shelf.create(self.next_seq, self._end.chain, frame))
+    def tend_steps(self) -> "Generator[None, None, None]":
+        """Make ready what the next record may need, in slices, while nobody waits: key and blank sector."""
+        if not self._opened:
+            return
+        segment = self._segment
+        if segment is None or self.next_seq - segment.first >= SEGMENT_RECORDS // 2:
+            yield from self._sealing.prepare_steps()
+        number = self._end.number + 1
+        low = self._end.offset > SECTOR_BYTES - LOW_BYTES
+        if low and self._blank != number and self._used + 2 <= self._ring.sectors:
+            try:
+                self._ring.erase(number)
+                self._blank = number
+            except OSError:
+                pass  # the next record finds out, and says so
 
     # ------------------------------------------------------------------ reading and forgetting
 
-    def tail(self, take: "Callable[[bytes], None]") -> None:
-        """Show `take` the records of the last segment, whether acknowledged or not. Raises JournalError."""
-
-        def show(record: bytes) -> bool:
-            take(record)
-            return True
-
-        if self._parts:
-            try:
-                self._shelf.walk(self._shelf.head(self._parts[-1].first), segment.MAX_SEQUENCE, show)
-            except (OSError, SegmentError) as e:
-                raise _failed(e) from None
-
     def batch(self, max_records: int, max_bytes: int) -> tuple[int, bytes, list[bytes]]:
-        """The oldest records that wait: first sequence, chain value before it, records.
+        """The oldest records that wait: first sequence, chain value before it, records with their heads.
 
-        At most `max_records` and `max_bytes` (at least 512) of record bytes. With nothing to send the list is
-        empty and the sequence is the next to come. Raises JournalError where the flash does not read.
+        A segment's head stands before its first record in the list. At most `max_records` records, and
+        `max_bytes` of both, but always one record. With nothing to send the list is empty and the sequence
+        is the next to come. Raises JournalError where the flash does not read.
         """
-        records: list[bytes] = []
+        items: list[bytes] = []
+        head = b""
+        left = max_records
         room = max_bytes
         stopped = False
 
-        def take(record: bytes) -> bool:
-            nonlocal room, stopped
-            stopped = len(records) >= max_records or len(record) > room
+        def take(place: Place, sealed: memoryview) -> bool:
+            nonlocal head, left, room, stopped
+            size = len(sealed) + (len(place.head) if place.head != head else 0)
+            stopped = not left or (size > room and len(items) > 0)
             if not stopped:
-                records.append(record)
-                room -= len(record)
+                if place.head != head:
+                    head = place.head
+                    items.append(head)
+                items.append(bytes(sealed))
+                left -= 1
+                room -= size
             return not stopped
 
         place = self._cursor
         try:
             while place.sequence < self._end.sequence and not stopped:
-                start = self._at_head(place)
-                wanted = self._last_of(start.first)
-                place = self._shelf.walk(start, wanted, take)
+                place = self._at_next(place)
+                wanted = self._last_of(place.number)
+                place = self._ring.walk(place, wanted, take)
                 if place.sequence < wanted and not stopped:
                     # Damage; what came before it can still be saved.
-                    if not records:
-                        raise SegmentError("segment is damaged")
+                    if not items:
+                        raise RingError("sector is damaged")
                     break
-        except (OSError, SegmentError) as e:
+        except (OSError, RingError) as e:
             raise _failed(e) from None
         self._read_to = place
-        return self._cursor.sequence + 1, self._cursor.chain, records
+        return self._cursor.sequence + 1, self._cursor.chain, items
 
     def acknowledge(self, sequence: int) -> None:
-        """The server holds everything up to `sequence`: move the cursor, then remove what it left behind.
+        """The server holds everything up to `sequence`: move the cursor, which frees what it left behind.
 
         A sequence that is not new changes nothing; one that was never given raises JournalError. A cursor
         that the flash does not take is kept in memory: at worst some records are sent again after a restart.
         """
         if sequence > self._end.sequence:
             raise JournalError("acknowledged sequence %d was never given" % sequence)
-        if sequence <= self._cursor.sequence:
-            return
         try:
-            self._cursor = self._read_to if self._read_to.sequence == sequence else self._find(sequence)
-        except (OSError, SegmentError) as e:
+            if sequence > self._cursor.sequence:
+                place = self._read_to if self._read_to.sequence == sequence else self._find(sequence)
+                self._cursor = self._at_next(place)
+        except (OSError, RingError) as e:
             raise _failed(e) from None
-        if not self._save_cursor():
-            # A full flash: the segments that remain bound the cursor from below, so these may go first.
-            self._prune()
-            self._save_cursor()
-        self._prune()
+        if self._saved < self._cursor.sequence or self._oldest != self._cursor.number:
+            self._save()
 
-    def _save_cursor(self) -> bool:
+    def _save(self) -> None:
+        """Tell the flash what is acknowledged; only then may sectors be used again."""
+        sequence = self._cursor.sequence
         try:
-            self._shelf.write_cursor(self._cursor)
-        except OSError:
-            return False
-        return True
-
-    def _prune(self) -> None:
-        """Remove acknowledged segments; a last one that is large and acknowledged gets a successor first."""
-        try:
-            self._remove_acknowledged()
-            last = self._parts[-1] if self._parts else None
-            worth = last is not None and (self._full or last.size * 2 >= self._segment_bytes)
-            if last and worth and self._end.sequence >= last.first and not self.pending:
-                self._start_part(b"")
-                last = self._parts[-1]
-                self._end = Place(last.first, last.size, self._end.sequence, self._end.chain)
-                self._cursor = self._end
-                self._remove_acknowledged()
-        except (OSError, SegmentError):
-            # Full or failing flash: tried again after the next acknowledgement and at the next start.
-            self._close_file()
-
-    def _remove_acknowledged(self) -> None:
-        while len(self._parts) > 1 and self._parts[1].first <= self.acked + 1:
-            # Before its segment goes, a cursor at the very end of it moves to the head of the next.
-            self._cursor = self._at_head(self._cursor)
-            self._shelf.remove(self._parts[0].first)
-            self._parts.pop(0)
-            self._full = False
+            if self._end.offset + ring_format.frame_size(4) > SECTOR_BYTES:
+                if self._used == self._ring.sectors:
+                    # A torn frame took the last room: what is acknowledged makes way before that is told.
+                    self._oldest = self._cursor.number
+                self._new_sector(0)
+            if self._saved < sequence:
+                self._program(ring_format.ACKNOWLEDGED, struct.pack(">I", sequence))
+        except (OSError, RingError, JournalError):
+            return
+        self._saved = sequence
+        self._oldest = self._cursor.number
+        self._full = False
 
     def _find(self, sequence: int) -> Place:
-        """The place behind `sequence`, which is the head of a segment where one begins there."""
-        holder = self._parts[0].first
-        for part in self._parts:
-            if part.first <= sequence + 1:
-                holder = part.first
-        known = self._cursor
-        start = known if known.first == holder and known.sequence <= sequence else self._shelf.head(holder)
-        place = self._shelf.walk(start, sequence)
-        if place.sequence != sequence:
-            raise SegmentError("segment is damaged")
+        """The place behind `sequence`, which is not before the cursor."""
+        place = self._at_next(self._cursor)
+        while place.sequence < sequence:
+            last = self._last_of(place.number)
+            if last < sequence:
+                place = self._ring.at_head(place.number + 1)
+                continue
+            place = self._ring.walk(place, sequence)
+            if place.sequence != sequence:
+                raise RingError("sector is damaged")
+        return self._at_next(place)
+
+    def _at_next(self, place: Place) -> Place:
+        """`place`, or the head of the last sector that begins right behind it."""
+        while place.number < self._end.number:
+            following = self._ring.at_head(place.number + 1)
+            if following.sequence > place.sequence:
+                break
+            if following.chain != place.chain:
+                raise RingError("sector does not continue the one before")
+            place = following
         return place
 
-    def _at_head(self, place: Place) -> Place:
-        """`place`, or the head of the segment that begins right behind it."""
-        for part in self._parts:
-            if part.first == place.sequence + 1 and part.first != place.first:
-                return self._shelf.head(part.first)
-        return place
-
-    def _last_of(self, first: int) -> int:
-        """The last sequence in the segment that begins with `first`."""
-        for part in self._parts:
-            if part.first > first:
-                return part.first - 1
-        return self._end.sequence
+    def _last_of(self, number: int) -> int:
+        """The last sequence in a sector."""
+        if number == self._end.number:
+            return self._end.sequence
+        return self._ring.first_of(number + 1) - 1
 
 
-def _failed(error: "OSError | SegmentError") -> JournalError:
+def _failed(error: "OSError | CoreError") -> JournalError:
     if isinstance(error, OSError):
         return JournalError("journal: flash error %d" % (error.errno or 0))
     return JournalError("journal: " + str(error))

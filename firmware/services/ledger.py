@@ -1,10 +1,13 @@
-"""What the handheld keeps of each passage: records first, then who is inside and which codes have opened."""
+"""What the handheld keeps of each passage: who is inside, its records, and which codes have opened.
+
+The records come second and settle it: they cannot be read back, so what is known of who is inside has to be
+there before, and is taken back where they are not (firmware/services/presence.py).
+"""
 
 from firmware.core import reasons, record, shape
 from firmware.core.hmac256 import sha256
 from firmware.core.record import RecordError
 from firmware.core.scene import IDENTITY_ALL
-from firmware.core.segment import record_sequence
 from firmware.core.verdict import PASS
 from firmware.services.clock import LOCAL_OFFSET_S
 from firmware.services.journal import JournalError, JournalFull
@@ -12,7 +15,7 @@ from firmware.services.presence import Presence, PresenceError, closing_unix
 from firmware.services.replay import forgotten, noted, opened_lately
 
 if False:
-    from typing import Callable, Generator
+    from typing import Generator
 
     from firmware.core.codes import Code
     from firmware.core.decision import Decision
@@ -25,9 +28,6 @@ class Ledger:
 
     def __init__(self, vault: "Vault", presence: Presence) -> None:
         self._vault = vault
-        self._last = b""
-        self._place = ""
-        self._scene_id = ""
         self._named = False
         self.presence = presence
         #: Codes that opened here lately: firmware/services/replay.py.
@@ -36,36 +36,20 @@ class Ledger:
         self.ok = True
 
     def start(self) -> None:
-        """After the journal was opened: the time of the last record has passed, whatever the clock says."""
-        self._vault.clock.raise_floor(getattr(self._vault.journal, "floor_unix", 0))
-        try:
-            self._tail(self._see)
-            if self._last:
-                fields = record.decode(self._last)
-                if fields[record.CLOCK] == record.CLOCK_TRUSTED:
-                    self._vault.clock.raise_floor(int(str(fields[record.TIME])))
-        except (JournalError, RecordError) as e:
-            print("ledger:", e)
-        self._last = b""
-
-    def _tail(self, take: "Callable[[bytes], None]") -> None:
-        """Show `take` the latest records, where the journal can be read back. Raises JournalError."""
-        tail = getattr(self._vault.journal, "tail", None)
-        if tail:
-            tail(take)
-
-    def _see(self, data: bytes) -> None:
-        self._last = data
+        """After the journal was opened: a time that it knows of has passed, whatever the clock says."""
+        self._vault.clock.raise_floor(self._vault.journal.floor_unix)
 
     def settle(self, scene: "Scene", place: str) -> None:
         """This scene holds from now on; who was inside elsewhere is nobody's concern any more."""
         vault, presence = self._vault, self.presence
-        self._place, self._scene_id = place, scene.id
         self._named = scene.identity == IDENTITY_ALL
+        if not vault.journal.opened:
+            # Nobody passes, and nobody knows up to where the entries count.
+            presence.close()
+            return
         try:
             if scene.counts_presence:
                 lost = presence.open(place, scene.id, vault.journal.next_seq - 1)
-                self._tail(self._catch_up)
             else:
                 lost = presence.reset(0) if presence.opened else 0
                 presence.close()
@@ -91,14 +75,12 @@ class Ledger:
                     fields[record.PARTY] = [party, index, len(decisions)]
                 data.append(record.encode(fields))
                 written.append(fields)
-            vault.journal.append_all(data)
+            self._append(written, data)
         except (JournalError, RecordError) as e:
             print("journal:", e)
             self.ok = isinstance(e, JournalFull)
             return False
         self.ok = True
-        for fields in written:
-            self._account(fields)
         if code and direction == record.DIRECTION_OUT:
             self._opened_here = forgotten(self._opened_here, code.cti)
         elif code and all(d.outcome == PASS for d in decisions):
@@ -110,7 +92,8 @@ class Ledger:
     ) -> bool:
         """Write an event record and do what it means; False where the journal does not take it."""
         fields = self._event_record(event, scene_id, place, detail, sub)
-        if fields is not None:
+        if fields is not None and sub is None:
+            # Nothing takes back that everybody is out, so it comes last: at worst it happens again.
             self._account(fields)
         return fields is not None
 
@@ -126,7 +109,7 @@ class Ledger:
         if event == record.EVENT_FORCED_OUT:
             fields[record.DIRECTION] = record.DIRECTION_OUT
         try:
-            self._vault.journal.append(record.encode(fields))
+            self._append([fields] if sub else [], [record.encode(fields)])
         except (JournalError, RecordError) as e:
             print("journal:", e)
             return None
@@ -192,15 +175,21 @@ class Ledger:
             record.SCENE: scene_id,
         }
 
-    def _catch_up(self, data: bytes) -> None:
-        """Account for a record that the power cut off from the file of who is inside."""
-        if record_sequence(data) > self.presence.seq:
-            try:
-                fields = record.decode(data)
-                if fields[record.PLACE] == self._place and fields[record.SCENE] == self._scene_id:
-                    self._account(fields)
-            except RecordError as e:
-                print("ledger:", e)
+    def _append(self, accounted: "list[dict[int, object]]", data: "list[bytes]") -> None:
+        """Account for records and write them, all or none of both. Raises JournalError."""
+        presence = self.presence
+        mark = presence.mark
+        for fields in accounted:
+            self._account(fields)
+        try:
+            self._vault.journal.append_all(data)
+        except JournalError:
+            if presence.mark[0] != mark[0]:
+                try:
+                    presence.undo(mark)
+                except PresenceError as e:
+                    print("ledger:", e)
+            raise
 
     def _account(self, fields: "dict[int, object]") -> None:
         """What a record means for who is inside: whoever may pass came in; whoever goes is out."""

@@ -6,8 +6,9 @@ keeps no identity there are only counts. The file, all integers big-endian (docs
     header  "YP1\\n" | first 8 bytes of SHA-256 of place and scene | zeros (16) | CRC-32 of these 28 bytes
     entry   sub (16) | time u32 | sequence of its record u32 | people inside u24 | kind u8 | CRC-32 of these
 
-Kinds: 1 came in, 2 went out, 3 a count alone, whose sub is zeros. An entry is written after its record; `seq`
-tells which records are accounted for, so that a restart catches up from the journal.
+Kinds: 1 came in, 2 went out, 3 a count alone, whose sub is zeros. An entry is written before its record, for
+records cannot be read back; one whose record never came, because the power failed in between, is taken back
+at the next start. So entries are only ever added, and the file is cleared up while nothing is under way.
 """
 
 import binascii
@@ -57,8 +58,9 @@ class Presence:
         return bool(self._key)
 
     def open(self, place: str, scene: str, seq: int = 0) -> int:
-        """Take up the file if it is of this place and scene, else start anew with records after `seq`; how
-        many people were inside where it was of others. Raises PresenceError.
+        """Take up the file if it is of this place and scene, else start anew; how many people were inside
+        where it was of others. `seq` is that of the last record: later entries are taken back, for their
+        records never came. Raises PresenceError.
         """
         wanted = sha256(place.encode(), b"\0", scene.encode())[:8]
         self.close()
@@ -67,6 +69,8 @@ class Presence:
         lost = 0 if key == wanted else self.count
         if key != wanted:
             self._start(seq)
+        elif self.seq > seq:
+            lost = self._take_back(seq)
         return lost
 
     def close(self) -> None:
@@ -88,7 +92,7 @@ class Presence:
         Raises PresenceError.
         """
         if sub is None:
-            self._plain(self.count + 1, unix, seq)
+            self._add(_NOBODY, unix, seq, self.count + 1, COUNT)
         elif not self.inside(sub):
             if self._entries + self.count >= MAX_ENTRIES:
                 raise PresenceError("presence: no room")
@@ -102,13 +106,30 @@ class Presence:
         Raises PresenceError.
         """
         if sub is None:
-            self._plain(max(0, self.count - 1), unix, seq)
+            self._add(_NOBODY, unix, seq, max(0, self.count - 1), COUNT)
         elif self.inside(sub):
             self._add(sub, unix, seq, max(0, self.count - 1), LEFT)
-            if not self.count:
-                self._start(seq)
         else:
             self.seq = max(self.seq, seq)
+
+    @property
+    def mark(self) -> "tuple[int, int]":
+        """Where the file stands, for `undo`."""
+        return self._entries, self.count
+
+    def undo(self, mark: "tuple[int, int]") -> None:
+        """What came after the mark did not happen: entries that say the opposite follow, of the same
+        sequences backwards, so that none of them counts without the other. Raises PresenceError.
+        """
+        entries, count = mark
+        for index in range(self._entries, entries, -1):
+            entry = self._entry(index)
+            unix, seq = struct.unpack(">II", entry[16:24])
+            if entry[27] != COUNT:
+                change, kind = (1, CAME) if entry[27] == LEFT else (-1, LEFT)
+                self._add(entry[:16], unix, seq, max(0, self.count + change), kind)
+            elif index == entries + 1:
+                self._add(_NOBODY, unix, seq, count, COUNT)
 
     def reset(self, seq: int) -> int:
         """Nobody is inside any more; how many there were. Raises PresenceError."""
@@ -133,14 +154,19 @@ class Presence:
 
     @property
     def wants_tidying(self) -> bool:
-        """Whether most of the file tells of people who have left."""
-        return self._entries >= TIDY_ENTRIES and self._entries > 3 * self.count
+        """Whether most of the file tells of people who have left, or nobody is inside."""
+        if not self.count:
+            return self._entries > 1
+        return self._entries >= TIDY_ENTRIES and (self._entries > 3 * self.count or self._plain)
 
     def tidy_steps(self) -> "Generator[None, None, None]":
         """Clear away the entries of people who left, in slices; for nothing if one is added meanwhile.
 
         Raises PresenceError; the file is then as it was.
         """
+        if not self.count or self._plain:
+            self._start(self.seq, self.count, self.unix)
+            return
         upto, kept = self._entries, 0
         try:
             with open(self._new_path, "wb") as target:
@@ -201,6 +227,11 @@ class Presence:
         except OSError as e:
             raise _failed(e) from None
 
+    @property
+    def _plain(self) -> bool:
+        """Whether people have no names here: the last entry is a count alone, and not the only one."""
+        return self._entries > 1 and self._entry(self._entries)[27] == COUNT
+
     def _entry(self, index: int) -> bytes:
         try:
             with open(self._path, "rb") as file:
@@ -210,11 +241,24 @@ class Presence:
             raise _failed(e) from None
         return entry
 
-    def _plain(self, count: int, unix: int, seq: int) -> None:
-        if self._entries >= TIDY_ENTRIES:
-            self._start(seq, count, unix)
-        else:
-            self._add(_NOBODY, unix, seq, count, COUNT)
+    def _take_back(self, seq: int) -> int:
+        """Leave out the entries after `seq`; how many were inside where nothing but such was there."""
+        lost, kept = self.count, self._entries
+        while kept and struct.unpack(">I", self._entry(kept)[20:24])[0] > seq:
+            kept -= 1
+        if not kept:
+            self._start(seq)
+            return lost
+        try:
+            with open(self._path, "rb") as source, open(self._new_path, "wb") as target:
+                for _ in range(kept + 1):
+                    target.write(source.read(ENTRY_BYTES))
+                target.flush()
+            os.rename(self._new_path, self._path)
+        except OSError as e:
+            raise _failed(e) from None
+        self._read()
+        return 0
 
     def _add(self, sub: bytes, unix: int, seq: int, count: int, kind: int) -> None:
         data = _sealed(sub + struct.pack(">III", unix, seq, count << 8 | kind))

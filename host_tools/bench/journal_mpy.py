@@ -14,7 +14,7 @@ import vfs
 
 from firmware.core import message, record
 from firmware.core.seal import Segment, SegmentKey
-from firmware.services import journal, sealed_journal
+from firmware.services.journal import Journal
 
 if False:
     from typing import Generator
@@ -100,10 +100,10 @@ def passage(sequence: int) -> bytes:
     )
 
 
-def ring(count: int) -> "tuple[CountingFlash, sealed_journal.Journal]":
+def ring(count: int) -> "tuple[CountingFlash, Journal]":
     """The sealed journal on its ring of 2 MiB."""
     flash = CountingFlash(512)
-    log = sealed_journal.Journal(flash, Keys(), lambda: DEVICE, lambda: 0)  # type: ignore[arg-type]
+    log = Journal(flash, Keys(), lambda: DEVICE, lambda: 0)  # type: ignore[arg-type]
     log.open()
     for _ in range(count):
         log.append(passage(log.next_seq))
@@ -114,14 +114,22 @@ def ring(count: int) -> "tuple[CountingFlash, sealed_journal.Journal]":
 
 
 def appended(count: int) -> CountingFlash:
-    """A file of records on LittleFS, flushed after each, and a cursor file: firmware/services/journal.py."""
+    """A file of records on LittleFS, flushed after each, a new one after 16 KiB, and a cursor file."""
     flash = _mounted()
-    log = journal.Journal("/bench/journal")
-    log.open()
-    for _ in range(count):
-        log.append(passage(log.next_seq))
-        log.acknowledge(log.next_seq - 1)
-    log.close()
+    segment = 0
+    file = open("/bench/segment0", "wb")
+    for sequence in range(1, count + 1):
+        data = bytes(6) + passage(sequence)
+        if file.tell() + len(data) > 16_384:
+            file.close()
+            os.remove("/bench/segment%d" % segment)
+            segment += 1
+            file = open("/bench/segment%d" % segment, "wb")
+        file.write(data)
+        file.flush()
+        _write("/bench/ack.new", "wb", bytes(44))
+        os.rename("/bench/ack.new", "/bench/ack")
+    file.close()
     vfs.umount("/bench")
     return flash
 
@@ -167,7 +175,7 @@ def sealing(count: int) -> "dict[str, object]":
     for sequence in range(1, count + 1):
         segment.seal(sequence, CHAIN, records[sequence - 1])
     seal_us = time.ticks_diff(time.ticks_us(), start) / count
-    log = sealed_journal.Journal(CountingFlash(512), Keys(), lambda: DEVICE, lambda: 0)  # type: ignore[arg-type]
+    log = Journal(CountingFlash(512), Keys(), lambda: DEVICE, lambda: 0)  # type: ignore[arg-type]
     log.open()
     for _ in range(count):
         log.append(passage(log.next_seq))

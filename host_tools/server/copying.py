@@ -25,6 +25,8 @@ COLUMNS = (
     "day",
     "raw",
     "chain",
+    "sealed",
+    "head",
     "time_unix",
     "clock",
     "place",
@@ -79,14 +81,14 @@ def _octets(value: bytes | None) -> str | None:
 
 def copy_line(row: Sequence[Any]) -> str:
     """A row in COPY's text form; numbers, lists of numbers and ids of handhelds go in as they are."""
-    (device, seq, received, at, day, raw, chain, time, clock, place, scene, direction, sub, kind, cti) = row[
-        :15
-    ]
-    colour, verdict, mask, checker, role, manual, event, detail = row[15:23]
-    before = (device, seq, received, at, day, _octets(raw), _octets(chain), time, clock)
+    (device, seq, received, at, day, raw, chain, sealed, head, time, clock) = row[:11]
+    (place, scene, direction, sub, kind, cti) = row[11:17]
+    colour, verdict, mask, checker, role, manual, event, detail = row[17:25]
+    kept = (_octets(raw), _octets(chain), _octets(sealed), _octets(head))
+    before = (device, seq, received, at, day, *kept, time, clock)
     where = (_text(place), _text(scene), direction, _octets(sub), kind, _octets(cti))
     what = (colour, verdict, mask, _text(checker), role, manual, event, _text(detail))
-    return _LINE % (*before, *where, *what, *row[23:])
+    return _LINE % (*before, *where, *what, *row[25:])
 
 
 def copy_text(rows: Iterable[Sequence[object]]) -> bytes:

@@ -17,6 +17,7 @@ from host_tools.server.intake import Intake, Item
 from host_tools.server.limits import Limiter
 from host_tools.server.metrics import CountAnswers, Metrics
 from host_tools.server.packs import Packs
+from host_tools.server.sealing_keys import SealingKeys
 from host_tools.server.store import Store, TokenRefused
 from host_tools.web import LOCAL_HOSTS, answer_when_storage_fails, create_app, problem, read_body
 
@@ -64,16 +65,17 @@ def make_app(
     bell: Bell,
     hosts: Iterable[str] = LOCAL_HOSTS,
     clock: Callable[[], float] = time.time,
+    keys: SealingKeys | None = None,
     metrics: Metrics | None = None,
 ) -> FastAPI:
-    """The application; `hosts` are the names it answers to."""
+    """The application; `hosts` are the names it answers to, `keys` open what handhelds sealed."""
     app = create_app("Yima fleet server", hosts)
     counts = metrics or Metrics()
     app.add_middleware(CountAnswers, counts=counts.answers, paths=PATHS)
     syncs, enrolments = Limiter(SYNC_PER_S, SYNC_BURST), Limiter(ENROL_PER_S, ENROL_BURST)
     answer_when_storage_fails(app)
     packs = Packs(store)
-    intake = Intake(store)
+    intake = Intake(store, keys)
 
     def enrol(body: bytes) -> Response:
         try:

@@ -1,4 +1,4 @@
-"""Taking records in: order, chain and identity are checked, then they become rows.
+"""Taking records in: order and chain are checked, they are opened, and become rows if they are this device's.
 
 The caller has checked the request's MAC, holds the lock on the handheld's row, writes the rows, and answers
 only after its commit.
@@ -17,8 +17,10 @@ from firmware.core.message import SyncRequest
 from firmware.core.shape import ShapeError
 from host_tools.server import quick
 from host_tools.server.days import Days, day_of
+from host_tools.server.incoming import Incoming, IncomingError, incoming, is_sealed
 from host_tools.server.packs import note_held
 from host_tools.server.schema import Device, Record
+from host_tools.server.sealing_keys import SealingKeys
 
 Row = tuple[Any, ...]
 
@@ -37,27 +39,45 @@ class Refused(Exception):
 
 
 def ingest(
-    session: Session, device: Device, request: SyncRequest, now_unix: int, days: Days, rows: list[Row]
+    session: Session,
+    device: Device,
+    request: SyncRequest,
+    now_unix: int,
+    days: Days,
+    rows: list[Row],
+    keys: SealingKeys | None = None,
 ) -> Outcome:
     """Take what is new in `request`: its rows are added to `rows`, in the order of `copying.COLUMNS`.
 
-    Records before the first bad one are taken; a repeat changes nothing.
+    Records before the first bad one are taken, but none of a batch that does not hold together; a repeat
+    changes nothing. A sealed record that none of `keys` opens is kept as it came, with its head before it,
+    and an alert tells of it. Raises FileTrouble where the keys cannot be read.
     """
     taken = 0
     refusal = None
     last: dict[int, Any] = {}
     oldest = days.oldest(now_unix)
     held, chain, device_id = device.held_seq, device.held_chain, device.id
+    head, alert = device.held_head, None
     try:
-        for raw in _continues(session, device, request):
+        for item in _continues(session, device, request):
             seq = held + taken + 1
-            fields = _checked(raw, seq, device_id)
-            chain = record.chain(chain, raw)
+            raw = item.opened(keys)
+            if raw is None:
+                raw, fields = (item.head or b"") + (item.sealed or b""), {}
+                alert = f"record {seq} is sealed for no key of ours, or was changed"
+            else:
+                fields = _checked(raw, seq, device_id)
+            chain = item.chain
+            new_head = item.head if item.head != head else None
+            head = item.head
             at_unix = now_unix
             if fields.get(record.CLOCK) == record.CLOCK_TRUSTED:
                 at_unix = min(fields[record.TIME], now_unix)
             day = max(day_of(at_unix), oldest)
-            rows.append((device_id, seq, now_unix, at_unix, day, raw, chain, *_columns(fields)))
+            rows.append(
+                (device_id, seq, now_unix, at_unix, day, raw, chain, item.sealed, new_head, *_columns(fields))
+            )
             taken += 1
             if fields:
                 last = fields
@@ -65,11 +85,11 @@ def ingest(
         refusal = str(e)
     if taken:
         device.held_seq += taken
-        device.held_chain = chain
+        device.held_chain, device.held_head = chain, head
     if last:
         device.at_place, device.at_scene = _stored(last[record.PLACE]), _stored(last[record.SCENE])
-    if refusal is not None:
-        device.alert = refusal
+    if refusal or alert:
+        device.alert = refusal or alert
         device.alert_unix = now_unix
     device.last_seen_unix = now_unix
     device.clock_offset_s = request.time_unix - now_unix
@@ -77,45 +97,49 @@ def ingest(
     return Outcome(device.held_seq, refusal, taken)
 
 
-def _continues(session: Session, device: Device, request: SyncRequest) -> list[bytes]:
+def _continues(session: Session, device: Device, request: SyncRequest) -> list[Incoming]:
     """The records that the server does not hold yet. Raises Refused unless they continue what it holds."""
     first = request.first_seq
     held = device.held_seq
     if first > held + 1:
         raise Refused(f"gap: {held + 1} expected, {first} came")
+    if device.held_head and request.records and not is_sealed(request):
+        raise Refused("records in plain after sealed ones")
     before = _chain_at(session, device, first - 1)
-    if before is None:
-        return _after_deleted(device, request)
-    if request.chain_before != before:
+    if before is not None and request.chain_before != before:
         raise Refused(f"fork: the chain before {first} is another one")
-    known = max(0, min(held - first + 1, len(request.records)))
+    try:
+        came = incoming(request, device.id, _head_at(session, device, first - 1))
+    except IncomingError as e:
+        raise Refused(str(e)) from e
+    if before is None:
+        return _after_deleted(device, first, came)
+    known = max(0, min(held - first + 1, len(came)))
     if known:
+        # A chain value stands for all bytes before it.
         stored = session.scalars(
-            select(Record.raw)
+            select(Record.chain)
             .where(Record.device_id == device.id, Record.seq.between(first, first + known - 1))
             .order_by(Record.seq)
         )
-        for offset, raw in enumerate(stored):
-            if raw != request.records[offset]:
+        for offset, chain in enumerate(stored):
+            if chain != came[offset].chain:
                 raise Refused(f"fork: record {first + offset} is another one")
     if not request.records and first <= held:
         # It would write numbers that are taken: its journal is older than what it uploaded before.
         raise Refused(f"rolled back: next is {first}, but {held} is held")
-    return request.records[known:]
+    return came[known:]
 
 
-def _after_deleted(device: Device, request: SyncRequest) -> list[bytes]:
+def _after_deleted(device: Device, first: int, came: list[Incoming]) -> list[Incoming]:
     """The same where retention has deleted what stood before: the chain itself tells whether it continues."""
-    known = device.held_seq - request.first_seq + 1
-    chain = request.chain_before
-    for raw in request.records[:known]:
-        chain = record.chain(chain, raw)
-    if len(request.records) < known:
+    known = device.held_seq - first + 1
+    if len(came) < known:
         # It does not reach what comes next, so there is nothing to take; its next request will tell.
         return []
-    if chain != device.held_chain:
-        raise Refused(f"fork: the records from {request.first_seq} on are others")
-    return request.records[known:]
+    if came[known - 1].chain != device.held_chain:
+        raise Refused(f"fork: the records from {first} on are others")
+    return came[known:]
 
 
 def _chain_at(session: Session, device: Device, seq: int) -> bytes | None:
@@ -125,6 +149,19 @@ def _chain_at(session: Session, device: Device, seq: int) -> bytes | None:
     if seq == device.held_seq:
         return device.held_chain
     return session.scalar(select(Record.chain).where(Record.device_id == device.id, Record.seq == seq))
+
+
+def _head_at(session: Session, device: Device, seq: int) -> bytes:
+    """The head of the segment that record `seq` was sealed in, empty where nobody knows."""
+    if seq == device.held_seq:
+        return device.held_head or b""
+    found = session.scalar(
+        select(Record.head)
+        .where(Record.device_id == device.id, Record.seq <= seq, Record.head.is_not(None))
+        .order_by(Record.seq.desc())
+        .limit(1)
+    )
+    return found or b""
 
 
 def _checked(raw: bytes, seq: int, device_id: str) -> dict[int, Any]:

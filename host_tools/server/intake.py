@@ -19,6 +19,7 @@ from host_tools.server.copying import add_rows
 from host_tools.server.ingest import Outcome, Row, ingest
 from host_tools.server.packs import manifest_for
 from host_tools.server.schema import Device, Pack
+from host_tools.server.sealing_keys import SealingKeys
 from host_tools.server.seen import Seen, place_of, seen_at, seen_elsewhere
 from host_tools.server.store import Store
 
@@ -54,8 +55,9 @@ class Item:
 class Intake:
     """Takes requests in. `add` first, then `finish` in a thread: whoever comes first works for all."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, keys: SealingKeys | None = None) -> None:
         self._store = store
+        self._keys = keys
         self._waiting: deque[Item] = deque()
         self._lanes = threading.BoundedSemaphore(LANES if store.postgresql else 1)
 
@@ -129,7 +131,9 @@ class Intake:
             for item in group:
                 device = devices.get(item.device_id)
                 if device is not None and may_speak(device, item.request):
-                    outcomes.append(ingest(session, device, item.request, item.now_unix, store.days, rows))
+                    outcomes.append(
+                        ingest(session, device, item.request, item.now_unix, store.days, rows, self._keys)
+                    )
                 else:
                     outcomes.append(None)
             store.days.ensure({row[4] for row in rows})

@@ -53,13 +53,15 @@ class Device(Base):
     at_scene: Mapped[str | None] = mapped_column(String(32))
     held_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     held_chain: Mapped[bytes] = mapped_column(LargeBinary(32))
+    #: The head of the segment that its last record was sealed in, None before the first sealed one.
+    held_head: Mapped[bytes | None] = mapped_column(LargeBinary(192))
     #: The last thing that was wrong with its uploads, and when.
     alert: Mapped[str | None] = mapped_column(String(256))
     alert_unix: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Record(Base):
-    """One record as it lay in the handheld's journal (`raw`), its chain value, and its fields in columns.
+    """One record (`raw`), as it was sealed, its chain value, and its fields in columns.
 
     The record of a person decided has a `verdict`, that of an event on the handheld an `event`. A record of a
     form this server does not know has neither; it is kept all the same. On PostgreSQL the table is
@@ -85,6 +87,10 @@ class Record(Base):
     day: Mapped[int]
     raw: Mapped[bytes] = mapped_column(LargeBinary(512))
     chain: Mapped[bytes] = mapped_column(LargeBinary(32))
+    #: As it lay in the handheld, which the chain is over; None for one that came in plain.
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary(535))
+    #: The head of its segment, with the first record of it alone.
+    head: Mapped[bytes | None] = mapped_column(LargeBinary(192))
     time_unix: Mapped[int | None] = mapped_column(BigInteger)
     clock: Mapped[int | None]
     place: Mapped[str | None] = mapped_column(String(96))

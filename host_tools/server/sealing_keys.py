@@ -8,6 +8,7 @@ that is still sealed.
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class SealingKeys:
         self._folder = folder
         self._keys: dict[bytes, ec.EllipticCurvePrivateKey] = {}
         self._segments: OrderedDict[bytes, Segment] = OrderedDict()
+        self._lock = threading.Lock()
 
     def public(self) -> tuple[bytes, bytes]:
         """Public key x‖y to seal for from now on, and its kid."""
@@ -48,18 +50,24 @@ class SealingKeys:
         return self.public()
 
     def open(self, place: Followed) -> bytes:
-        """The record in plain. Raises CannotOpenError where no key of ours fits, or it was changed."""
-        segment = self._segments.get(place.head.data)
-        if segment is None:
-            try:
-                private = self._private(place.head.kid)
-            except FileTrouble as e:
-                raise CannotOpenError(f"sealed for {place.head.kid.hex()}, which is no key of ours") from e
-            segment = self._segments[place.head.data] = Segment(private, place.head)
-            if len(self._segments) > MAX_SEGMENTS:
-                self._segments.popitem(last=False)
-        else:
-            self._segments.move_to_end(place.head.data)
+        """The record in plain. Raises CannotOpenError where no key of ours fits, or it was changed.
+
+        Any number of threads may call it.
+        """
+        with self._lock:
+            segment = self._segments.get(place.head.data)
+            if segment is None:
+                try:
+                    private = self._private(place.head.kid)
+                except FileTrouble as e:
+                    raise CannotOpenError(
+                        f"sealed for {place.head.kid.hex()}, which is no key of ours"
+                    ) from e
+                segment = self._segments[place.head.data] = Segment(private, place.head)
+                if len(self._segments) > MAX_SEGMENTS:
+                    self._segments.popitem(last=False)
+            else:
+                self._segments.move_to_end(place.head.data)
         return segment.open(place.sealed, place.chain_before)
 
     def _new(self) -> None:

@@ -18,12 +18,15 @@ from host_tools.server.days import Keeper
 from host_tools.server.logs import log_as_json
 from host_tools.server.metrics import Metrics
 from host_tools.server.packpull import PackPuller
+from host_tools.server.sealing_keys import SealingKeys
 from host_tools.server.store import KEEP_DAYS, Store
 from host_tools.server.trace_desk import Desk
 from host_tools.serving import Listener, serve
 from host_tools.state import State
 from host_tools.web import LOCAL_HOSTS
 
+#: The folder of the sealing keys in the server's.
+SEALING = "sealing"
 DATABASE = "fleet.db"
 #: Variables: the address of a PostgreSQL database instead of the file; for how many days records are kept.
 DATABASE_VARIABLE = "YIMA_DATABASE_URL"
@@ -59,6 +62,11 @@ def open_pki(state: State) -> ServerPki:
     return pki
 
 
+def open_keys(state: State) -> SealingKeys:
+    """The keys that handhelds seal their records for."""
+    return SealingKeys(state.server / SEALING)
+
+
 def read_root_key(path: Path) -> bytes:
     """The authority's root key x‖y from a file of 128 hex digits. Raises FileTrouble."""
     try:
@@ -78,7 +86,7 @@ def run(state: State, ports: Ports, authority_url: str | None) -> None:
     tls = open_pki(state).tls_context()
     store = open_store(state)
     try:
-        asyncio.run(_serve(store, ports, key, tls, authority_url, root_public))
+        asyncio.run(_serve(store, ports, key, tls, authority_url, root_public, open_keys(state)))
     finally:
         store.close()
 
@@ -90,10 +98,11 @@ async def _serve(
     tls: ssl.SSLContext,
     authority_url: str | None,
     root_public: bytes,
+    keys: SealingKeys,
 ) -> None:
     bell, metrics = devices.Bell(), Metrics()
     listeners = [
-        Listener(devices.make_app(store, bell, metrics=metrics), ports.devices, tls),
+        Listener(devices.make_app(store, bell, metrics=metrics, keys=keys), ports.devices, tls),
         Listener(console.make_app(store, bell, key, ports.console, metrics=metrics), ports.console),
     ]
     tasks = [asyncio.create_task(Keeper(store.days, Desk(store)).run())]

@@ -14,7 +14,7 @@ from verify_batch import GENERATOR, engine_named, finish
 
 from firmware.core import message, record
 from firmware.core.p256_comb import Secrets, build_table_steps
-from firmware.services.sealed_journal import Journal
+from firmware.services.journal import Journal
 from firmware.services.sealing import Sealing
 
 DEVICE = "device-0001"

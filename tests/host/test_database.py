@@ -82,6 +82,9 @@ def test_old_records_get_their_day(tmp_path):
         "DROP INDEX record_sub_at",
         "ALTER TABLE record DROP COLUMN day",
         "ALTER TABLE record DROP COLUMN at_unix",
+        "ALTER TABLE record DROP COLUMN sealed",
+        "ALTER TABLE record DROP COLUMN head",
+        "ALTER TABLE device DROP COLUMN held_head",
         "DROP TABLE alembic_version",
     ):
         old.execute(statement)

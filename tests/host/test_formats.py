@@ -393,7 +393,7 @@ def test_wrong_message(block, rule, parse, good, changes):
         {1: -1},
         {2: bytes(31)},
         {3: [b""]},
-        {3: [bytes(513)]},
+        {3: [bytes(536)]},
         {3: ["x"]},
         {4: None},
         {5: "x"},

@@ -4,7 +4,7 @@ from sealkit import DEVICE, QuickSealing
 
 from firmware.core import cbor, ring_format
 from firmware.core.record import GENESIS
-from firmware.services.sealed_journal import Journal
+from firmware.services.journal import Journal
 
 NOW = 1_800_000_000
 

@@ -5,7 +5,7 @@ import os
 import ramflash
 
 from firmware.services import presence
-from firmware.services.presence import MAX_ENTRIES, Presence, PresenceError, closing_unix
+from firmware.services.presence import MAX_ENTRIES, TIDY_ENTRIES, Presence, PresenceError, closing_unix
 
 NOW = 1_800_000_000
 BUFFER = bytearray(96 * ramflash.BLOCK_BYTES)
@@ -23,10 +23,15 @@ def sub(number):
     return b"%016d" % number
 
 
-def opened(place="hall", scene="event"):
+def opened(place="hall", scene="event", seq=1_000):
     people = Presence(PATH)
-    people.open(place, scene)
+    people.open(place, scene, seq)
     return people
+
+
+def tidy(people):
+    for _ in people.tidy_steps():
+        pass
 
 
 def test_people_come_and_leave():
@@ -76,8 +81,88 @@ def test_the_last_one_out_empties_the_file():
         people.came(sub(number), NOW, number + 1)
     for number in range(9):
         people.left(sub(number), NOW, number + 10)
-    assert os.stat(PATH)[6] == 64 and people.count == 0
+    assert people.count == 0 and people.wants_tidying
+    tidy(people)
+    assert os.stat(PATH)[6] == 64 and not people.wants_tidying
     assert (opened().count, opened().seq) == (0, 18)
+
+
+def test_counts_alone_are_cleared_away():
+    fresh()
+    presence.TIDY_ENTRIES = 8
+    try:
+        people = opened()
+        for seq in range(1, 9):
+            assert not people.wants_tidying or seq == 8
+            people.came(None, NOW, seq)
+        assert people.wants_tidying
+        tidy(people)
+        assert os.stat(PATH)[6] == 64 and (people.count, people.seq) == (8, 8)
+        assert opened().count == 8 and not opened().wants_tidying
+    finally:
+        presence.TIDY_ENTRIES = TIDY_ENTRIES
+
+
+def test_entries_without_their_records_are_taken_back():
+    for names in (True, False):
+        for last in range(12):
+            fresh()
+            people = opened(seq=0)
+            history = [(0, frozenset())]
+            inside = set()
+            for seq, number, coming in (
+                (2, 1, True),
+                (4, 2, True),
+                (5, 3, True),
+                (6, 1, False),
+                (9, 1, True),
+            ):
+                move = people.came if coming else people.left
+                move(sub(number) if names else None, NOW + seq, seq)
+                (inside.add if coming else inside.remove)(number)
+                history.append((seq, frozenset(inside)))
+            expected = [found for seq, found in history if seq <= last][-1]
+            again = Presence(PATH)
+            assert again.open("hall", "event", last) == 0
+            assert again.count == len(expected), last
+            if names:
+                assert {n for n in range(5) if again.inside(sub(n))} == expected, last
+            assert again.seq <= last
+            again.came(sub(7) if names else None, NOW, last + 1)
+            assert opened(seq=last + 1).count == len(expected) + 1
+
+
+def test_entries_of_another_journal_are_all_taken_back_and_told():
+    fresh()
+    people = opened(seq=100)
+    people.close()
+    os.remove(PATH)
+    people = opened(seq=100)
+    people.came(sub(1), NOW, 101)
+    people.came(sub(2), NOW, 102)
+    again = Presence(PATH)
+    assert again.open("hall", "event", 3) == 2
+    assert again.count == 0 and not again.inside(sub(1))
+
+
+def test_undo():
+    for names in (True, False):
+        fresh()
+        people = opened()
+        who = [sub(n) if names else None for n in range(6)]
+        people.came(who[0], NOW, 1)
+        people.came(who[1], NOW, 2)
+        mark = people.mark
+        people.came(who[2], NOW + 5, 3)
+        people.left(who[0], NOW + 5, 4)
+        people.came(who[3], NOW + 5, 5)
+        people.undo(mark)
+        assert people.count == 2
+        for last in (2, 3, 4, 5):
+            again = opened(seq=last)
+            assert again.count == 2, last
+            if names:
+                assert [n for n in range(6) if again.inside(sub(n))] == [0, 1], last
 
 
 def test_another_place_starts_anew():
@@ -134,7 +219,7 @@ def test_checking_everybody_out_on_the_way():
         if one:
             people.left(one, NOW + 2, 100 + out)
             out += 1
-    assert out == 20 and people.count == 0 and os.stat(PATH)[6] == 64
+    assert out == 20 and people.count == 0 and opened().count == 0
 
 
 def test_clearing_away():

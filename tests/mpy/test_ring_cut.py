@@ -14,8 +14,7 @@ from sealkit import DEVICE, QuickSealing, reseal
 
 from firmware.core import cbor, ring_format
 from firmware.core.record import GENESIS
-from firmware.services.journal import JournalError, JournalFull
-from firmware.services.sealed_journal import Journal
+from firmware.services.journal import Journal, JournalError, JournalFull
 
 SECTORS = 6
 WINDOWS = int(os.getenv("YIMA_CUT_WINDOWS") or "24")

@@ -12,8 +12,7 @@ from firmware.core.p256 import GX, GY, P256Error
 from firmware.core.p256_comb import Secrets, build_table_steps
 from firmware.core.p256_portable import PortableEngine
 from firmware.core.seal import SealError, kdf_context
-from firmware.services.journal import JournalError
-from firmware.services.sealed_journal import SEGMENT_RECORDS, Journal
+from firmware.services.journal import SEGMENT_RECORDS, Journal, JournalError
 from firmware.services.sealing import Sealing
 
 GENERATOR = GX.to_bytes(32, "big") + GY.to_bytes(32, "big")

@@ -32,12 +32,12 @@ from host_tools.authority.pictures import png
 from host_tools.authority.town import Medium
 from host_tools.device.build import build
 from host_tools.device.engines import target_of
-from host_tools.device.image import prepare
+from host_tools.device.image import JOURNAL_IMAGE, prepare
 from simulator.handheld import Handheld
 from simulator.world import Event
 
 HEAP = "400k"
-#: 1 MB of flash; the journal takes a quarter of it at most.
+#: 1 MB of flash beside the journal's partition.
 BLOCKS = 256
 HEALTHY_CENTI_C, FEVER_CENTI_C = 3470, 3620
 VERDICTS = ("pass", "stop", "attention")
@@ -71,6 +71,7 @@ class Door:
         *,
         setup: Callable[[Authority], None] | None = None,
         blocks: int = BLOCKS,
+        journal_blocks: int | None = None,
         ca_der: bytes | None = None,
         trust: bool = True,
         scene: str = SCENE,
@@ -86,6 +87,7 @@ class Door:
         self._pressed_s = 0.0
         self._setup = setup
         self._blocks = blocks
+        self._journal_blocks = journal_blocks
         self._ca_der = ca_der
         self._trust = trust
         self._scene = scene
@@ -101,6 +103,10 @@ class Door:
             self.fleet.start_server()
             provisioning = self.fleet.provisioning(self._ca_der, scene=self._scene)
             prepare(self.handheld.image, self._tree, provisioning, micropython(), self._blocks)
+            if self._journal_blocks:
+                self.handheld.image.with_name(JOURNAL_IMAGE).write_bytes(
+                    b"\xff" * 4096 * self._journal_blocks
+                )
             self.fleet.wait_for_server(self._trust)
         except BaseException:
             self._close()

@@ -42,10 +42,9 @@ print(json.dumps(answer))
 """
 _JOURNAL = """
 from firmware.services.journal import Journal
-journal = Journal("/flash/data/journal")
+journal = Journal(Image(%r), None, lambda: "", lambda: 0)
 journal.open()
-answer = {"acked": journal.acked, "next_seq": journal.next_seq}
-answer["files"] = sorted(os.listdir("/flash/data/journal"))
+answer = {"acked": journal.acked, "next_seq": journal.next_seq, "used": journal.used_bytes // 4096}
 """
 _NOTES = """
 try:
@@ -82,8 +81,11 @@ def looked_up(image: Path, script: str) -> object:
 
 
 def journal(image: Path) -> dict:
-    """Cursor, next sequence and files of the journal."""
-    found = looked_up(image, _JOURNAL)
+    """Cursor, next sequence and sectors in use of the journal beside a flash image."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "journal.img")
+        copy.write_bytes(image.with_name("journal.img").read_bytes())
+        found = looked_up(image, _JOURNAL % str(copy))
     assert isinstance(found, dict)
     return found
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from conftest import ROOT
 from firmware.core import message, record
 from host_tools.authority.app import Authority, make_app
 from host_tools.run import WIFI_KEY, WIFI_SSID
+from host_tools.server.opener import parse_head
 from host_tools.server.packs import Packs
 from host_tools.server.schema import Device, Record
-from host_tools.server.serve import open_pki, open_store
+from host_tools.server.serve import open_keys, open_pki, open_store
 from host_tools.serving import Listener, make_server
 from host_tools.state import State
 
@@ -63,6 +65,8 @@ class Fleet:
     def __init__(self, folder: Path, loop: Loop) -> None:
         self.state = State(folder)
         self.authority = Authority(self.state)
+        self.keys = open_keys(self.state)
+        self.authority.packs.keep_sealing_key(self.keys.public()[0])
         self.pki = open_pki(self.state)
         self.store = open_store(self.state)
         self.log = folder / "server.log"
@@ -144,8 +148,10 @@ class Fleet:
         rows = self.rows()
         assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
         for row in rows:
-            value = record.chain(value, row.raw)
+            begins = row.head if row.head and parse_head(row.head).first == row.seq else b""
+            value = sha256(value + begins + (row.sealed or row.raw)).digest()
             assert row.chain == value, row.seq
+            assert row.sealed and row.raw not in row.sealed
             assert record.decode(row.raw)[record.SEQ] == row.seq
         device = self.device()
         assert device is not None and device.alert is None

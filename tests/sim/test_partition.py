@@ -109,7 +109,7 @@ JOURNAL_MAIN = """
 import cryptolib, esp32, os
 from firmware.core import cbor
 from firmware.core.seal import Segment, SegmentKey
-from firmware.services.sealed_journal import Journal
+from firmware.services.journal import Journal
 class Keys:
     kid = b"sealkey1"
     ready = True
@@ -133,8 +133,8 @@ while True:
 """
 MODULES = (
     *(f"core/{name}" for name in ("cbor", "ccm", "errors", "hkdf", "hmac256", "p256", "record")),
-    *(f"core/{name}" for name in ("ring_format", "seal", "segment", "shape")),
-    *(f"services/{name}" for name in ("journal", "ring", "sealed_journal", "shelf")),
+    *(f"core/{name}" for name in ("record", "ring_format", "seal", "shape")),
+    *(f"services/{name}" for name in ("journal", "ring")),
 )
 
 

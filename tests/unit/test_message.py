@@ -1,4 +1,4 @@
-from firmware.core import cbor, cose, message, record
+from firmware.core import cbor, cose, message, seal
 from firmware.core.message import MessageError
 
 SECRET = b"s" * 32
@@ -104,7 +104,7 @@ def test_sync_request_limits():
         {"first_seq": 0},
         {"chain_before": b""},
         {"records": [b""]},
-        {"records": [bytes(record.MAX_BYTES + 1)]},
+        {"records": [bytes(seal.MAX_SEALED + 1)]},
         {"records": ["r"]},
         {"time_unix": -1},
         {"pack_version": "1"},

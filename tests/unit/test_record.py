@@ -193,3 +193,24 @@ def test_chain():
     assert first == sha256(bytes(32) + one)
     assert record.chain(first, two) == sha256(first + two)
     assert record.chain(record.GENESIS, two) != record.chain(first, two)
+
+
+def test_sequence_of():
+    for number in (0, 1, 23, 24, 255, 256, 65535, 65536, 99999999):
+        for fill in (1, 20, 30):
+            fields = {1: number}
+            for key in range(2, 2 + fill):
+                fields[key] = key
+            assert record.sequence_of(cbor.dumps(fields)) == number
+    whole = cbor.dumps({1: 65536})
+    for length in range(len(whole)):
+        assert record.sequence_of(whole[:length]) == 0
+    for other in (
+        cbor.dumps({2: 1}),
+        cbor.dumps({1: -5}),
+        cbor.dumps({1: "5"}),
+        cbor.dumps([1, 1]),
+        b"\xa0",
+        b"\x01\x01",
+    ):
+        assert record.sequence_of(other) == 0
