@@ -71,7 +71,7 @@ class Journal:
         self._opened = False
         #: Bytes of a torn frame that `open` found behind the last sound one; its sector is left alone.
         self.torn_bytes = 0
-        #: A time that had come when the last sector began: the clock cannot be behind it.
+        #: A time that had come when the last sector or segment began: the clock cannot be behind it.
         self.floor_unix = 0
 
     @property
@@ -147,6 +147,7 @@ class Journal:
         _, self._saved, self.floor_unix, _ = ring.fields(newest)
         stop = ring.walk(ring.at_head(newest), MAX_SEQUENCE)
         self._saved = max(self._saved, stop.acknowledged)
+        self.floor_unix = max(self.floor_unix, ring.latest_unix)
         self.torn_bytes = ring.programmed(newest, stop.offset)
         if self.torn_bytes > ring_format.frame_size(ring_format.MAX_CONTENT):
             raise RingError("sector is damaged")
@@ -210,7 +211,7 @@ class Journal:
     def _append(self, records: list[bytes], size: int) -> None:
         """Seal and program; `size` is what their frames take at most."""
         segment = self._segment_now()
-        head = struct.pack(">I", segment.first) + segment.head
+        head = struct.pack(">II", segment.first, self._now_unix()) + segment.head
         room = SECTOR_BYTES - self._end.offset
         if self._end.head != segment.head:
             size += ring_format.frame_size(len(head))

@@ -76,6 +76,8 @@ class Ring:
         self.more = 0
         #: Where the frame after it begins.
         self.next_offset = 0
+        #: The latest time that a head read so far tells.
+        self.latest_unix = 0
 
     @property
     def content(self) -> memoryview:
@@ -142,7 +144,8 @@ class Ring:
             if not kind:
                 break
             if kind == ring_format.HEAD:
-                place.first, place.head = self.head_of_segment()
+                place.first, unix, place.head = self.head_of_segment()
+                self.latest_unix = max(self.latest_unix, unix)
             elif kind == ring_format.ACKNOWLEDGED:
                 place.acknowledged = max(place.acknowledged, self.acknowledged())
             elif kind == ring_format.RECORD:
@@ -185,12 +188,13 @@ class Ring:
             if bytes(piece) != data[at : at + len(piece)]:
                 raise OSError(errno.EIO)
 
-    def head_of_segment(self) -> tuple[int, bytes]:
-        """First sequence and bytes of the segment's head that `read_frame` found."""
+    def head_of_segment(self) -> tuple[int, int, bytes]:
+        """First sequence, time and bytes of the segment's head that `read_frame` found."""
         content = bytes(self.content)
-        if len(content) < 5:
+        if len(content) < 9:
             raise RingError("segment head is damaged")
-        return struct.unpack(">I", content[:4])[0], content[4:]
+        first, unix = struct.unpack(">II", content[:8])
+        return first, unix, content[8:]
 
     def acknowledged(self) -> int:
         """The sequence in the acknowledgement that `read_frame` found."""
