@@ -138,7 +138,7 @@ def test_a_night_and_a_clock_that_ran_ahead(venue: Door) -> None:
     venue.expected += 2
     venue.wait_held(venue.expected)
     out = events(venue, record.EVENT_FORCED_OUT)
-    assert [one[record.DETAIL] for one in out] == ["23:30", "23:30"]
+    assert [one[record.DETAIL] for one in out] == ["22:00", "22:00"]
     assert all(one[record.DIRECTION] == 1 and len(one[record.SUB]) == 16 for one in out)
     venue.says("warn_clock")
     venue.expected += 1
