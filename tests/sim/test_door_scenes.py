@@ -125,7 +125,8 @@ def test_direction_by_key(venue: Door) -> None:
 def test_a_night_and_a_clock_that_ran_ahead(venue: Door) -> None:
     """Everybody is out after closing time. Then the clock turns out to be wrong, and goes back by the PIN."""
     venue.calm()
-    until(lambda: venue.reads("在场 2"), "two inside", 20)
+    with venue.explained():
+        until(lambda: venue.reads("在场 2"), "two inside", 20)
     venue.settled()
     now = time.time()
     closing = now + (CLOSING_MINUTE * 60 - now - LOCAL_S) % 86_400
