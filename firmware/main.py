@@ -132,6 +132,7 @@ async def _run() -> None:
     scanning.ok = test.scanner_ok
     wifi = Wifi(board.wlan, settings)
     sync = Sync(vault, wifi, board.chip_id, VERSION, ENROL)
+    wifi.on_join = sync.joined
     ledger = Ledger(vault, Presence(DATA + "/presence"))
     ledger.ok = test.journal_ok
     ledger.start()

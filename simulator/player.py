@@ -21,7 +21,8 @@ RECORD_LIMIT_S = 25.0
 PACK_LIMIT_S = 40.0
 WAIT_LIMIT_S = 40.0
 #: So long without network is noticed.
-OFFLINE_S = 1.0
+#: Longer than the handheld takes to see that the network is gone.
+OFFLINE_S = 1.5
 POLL_S = 0.1
 HEALTHY_SKIN_CENTI_C = 3470
 COMMAND_LIMIT_S = 60.0

@@ -5,7 +5,7 @@ from firmware.core.certlogic_read import Packed
 from firmware.core.errors import CoreError
 from firmware.core.pack import Manifest
 from firmware.core.scene import Scene, parse_scene
-from firmware.core.table import Table, key_of
+from firmware.core.table import KEY_BYTES, Table, key_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ class Pack(Manifest):
 
     def find(self, kid: bytes) -> "list[trust.IssuerKey]":
         """The issuer keys of this kid: none, one, or, as 8 bytes may meet by chance, several."""
+        # A kid of another length is a stranger's; no key has it, and the table is none the worse for it.
+        if len(kid) != KEY_BYTES:
+            return []
         return self._look(pack.KEYS, kid, trust.parse_issuer_key)
 
     def issuer_keys(self) -> "Iterator[trust.IssuerKey]":

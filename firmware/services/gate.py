@@ -270,8 +270,8 @@ class Gate:
         # in other hands than somebody who leaves: it shall not pass as a way out.
         now_unix, pass_back_s = self.trusted_now_unix(), self.scene().pass_back_s
         if pass_back_s and now_unix is not None:
-            if self.ledger.replay_reason(code.cti, now_unix, pass_back_s) == reasons.REPLAYED:
-                return record.DIRECTION_IN
+            copied = self.ledger.replay_reason(code.cti, now_unix, pass_back_s) == reasons.REPLAYED
+            return record.DIRECTION_IN if copied else record.DIRECTION_OUT
         return record.DIRECTION_OUT
 
     def role(self, person: "Person | None", scene: Scene) -> "int | None":

@@ -84,20 +84,30 @@ class Sync:
         self._enrol_path = enrol_path
         self._batch_bytes = MAX_BATCH_BYTES
         self._wanted = asyncio.Event()
+        self._joined = asyncio.Event()
         self._beat: "Callable[[], None]" = _nothing
         self._pack_pause = 0
         #: Whether an exchange is under way.
         self.busy = False
-        #: Whether the last exchange succeeded.
-        self.reached = False
+        self._reached = False
         #: Why the last exchange failed, "" after one that succeeded.
         self.trouble = ""
         #: Whether the server answered, but refused records.
         self.refused = False
 
+    @property
+    def reached(self) -> bool:
+        """Whether the last exchange succeeded and the network is still there."""
+        return self._reached and self._wifi.online
+
     def kick(self) -> None:
         """A record is waiting: do not sit out the idle interval."""
         self._wanted.set()
+
+    def joined(self) -> None:
+        """The network is back: ask at once, whatever was being waited for."""
+        self._wanted.set()
+        self._joined.set()
 
     async def run(self, beat: "Callable[[], None]") -> None:
         """The task: wait for a reason and for the Wi-Fi, exchange, back off where it fails."""
@@ -106,7 +116,7 @@ class Sync:
         while True:
             beat()
             if not self._wifi.online:
-                self.reached = False
+                self._reached = False
                 await asyncio.sleep_ms(500)
                 continue
             try:
@@ -114,7 +124,7 @@ class Sync:
                 if self._vault.keystore.secret() is None:
                     await self._enrol()
                 renewed = await self._exchange()
-                self.reached = True
+                self._reached = True
                 self.trouble = ""
                 self.refused = False
                 failures = 0
@@ -129,17 +139,25 @@ class Sync:
             ) as e:
                 # A lack of memory passes too: a restart would cost the passenger at the door his turn.
                 gc.collect()
-                self.reached = False
+                self._reached = False
                 self.trouble = str(e)
                 print("sync:", self.trouble)
                 self.busy = False
-                pause_ms = BACKOFF_MS[min(failures, len(BACKOFF_MS) - 1)]
-                failures += 1
-                await asyncio.sleep_ms(pause_ms + pause_ms * os.urandom(1)[0] // 1024)
+                failures = await self._back_off(failures)
                 continue
             if not renewed and not self._vault.journal.pending:
                 self.busy = False
                 await self._rest()
+
+    async def _back_off(self, failures: int) -> int:
+        """Wait longer after each failure; how many there were. A network that came back ends it."""
+        pause_ms = BACKOFF_MS[min(failures, len(BACKOFF_MS) - 1)]
+        self._joined.clear()
+        try:
+            await asyncio.wait_for_ms(self._joined.wait(), pause_ms + pause_ms * os.urandom(1)[0] // 1024)
+            return 0
+        except asyncio.TimeoutError:
+            return failures + 1
 
     async def _rest(self) -> None:
         """Wait for a record or for the idle interval."""

@@ -22,6 +22,8 @@ class Wifi:
     def __init__(self, wlan: "network.WLAN", settings: Settings) -> None:
         self._wlan = wlan
         self._settings = settings
+        #: Called after each join: whoever waits for the network need not wait any longer.
+        self.on_join: "Callable[[], None]" = _nobody
 
     @property
     def online(self) -> bool:
@@ -39,6 +41,7 @@ class Wifi:
                 continue
             if await self._join(name, self._settings.get("wifi_key")):
                 failures = 0
+                self.on_join()
                 while self.online:
                     beat()
                     await asyncio.sleep_ms(CHECK_MS)
@@ -61,3 +64,7 @@ class Wifi:
             # The driver is out of memory or still busy with the last attempt: the next one may go.
             pass
         return False
+
+
+def _nobody() -> None:
+    """Nobody waits for the network yet."""

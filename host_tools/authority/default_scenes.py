@@ -11,7 +11,7 @@ from firmware.core import scene
 from firmware.core.scene import Scene
 
 #: Everybody who is still inside is checked out then.
-CLOSING_MINUTE = 23 * 60 + 30
+CLOSING_MINUTE = 22 * 60
 #: Time in which a code that has just opened does not open again.
 PASS_BACK_S = 300
 EVENT_CAPACITY = 2_000

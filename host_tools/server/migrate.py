@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from alembic import command
@@ -13,6 +14,8 @@ FOLDER = Path(__file__).resolve().parent / "migrations"
 HEAD = "0004"
 #: Server processes that start together do this one after the other (a number that nobody else locks).
 LOCK = 7_301_946_001
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def configuration(connection: Connection) -> Config:
@@ -31,4 +34,6 @@ def upgrade(connection: Connection) -> None:
         found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
         if found == [HEAD]:
             return
-    command.upgrade(configuration(connection), "head")
+    # Alembic keeps the migration in progress in a global of its own: one thread at a time.
+    with _ONE_AT_A_TIME:
+        command.upgrade(configuration(connection), "head")

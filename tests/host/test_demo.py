@@ -18,6 +18,7 @@ def row(passenger: Passenger, index: int = 0, **changes: object) -> dict[str, ob
         "id": index + 1,
         "seq": 7 + index,
         "device": "y-1",
+        "event": None,
         "time_unix": 100,
         "verdict": passenger.verdict,
         "reasons": list(passenger.reasons),
@@ -172,7 +173,7 @@ def test_a_handheld_that_does_not_answer(monkeypatch):
 def test_records_of_others_do_not_count(monkeypatch):
     monkeypatch.setattr(demo, "RECORD_LIMIT_S", 0.3)
     events = told(300, "measure 1/1", [0, 255, 0], "verdict 0")
-    for stranger in ({"device": "y-2"}, {"time_unix": 99}):
+    for stranger in ({"device": "y-2"}, {"event": "pack"}, {"time_unix": 99}):
         assert play(TEACHER, events, [row(TEACHER, **stranger)])[1] == 1
         assert play(TEACHER, events, [row(TEACHER, **stranger), row(TEACHER, 1)])[1] == 0
 

@@ -67,7 +67,8 @@ def test_a_system_over_its_life(tmp_path):
         )
         assert again.returncode == 1 and "in use by another yima run" in again.stderr
         first = devices(system)
-        assert len(first) == 1 and first[0]["held_seq"] == 17 and first[0]["alert"] is None
+        # 17 people, and two events: a pack came into force, and one more with the imported issuer.
+        assert len(first) == 1 and first[0]["held_seq"] == 19 and first[0]["alert"] is None
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         said = process.stdout.read()
@@ -78,12 +79,12 @@ def test_a_system_over_its_life(tmp_path):
         system = running(state, process)
         wait_until(lambda: devices(system)[0]["last_seen_unix"] > first[0]["last_seen_unix"], "no sync")
         second = devices(system)
-        assert [(d["id"], d["held_seq"], d["alert"]) for d in second] == [(first[0]["id"], 17, None)]
+        assert [(d["id"], d["held_seq"], d["alert"]) for d in second] == [(first[0]["id"], 19, None)]
         assert len(processes(state)) >= 4
         process.kill()
     wait_until(lambda: processes(state) == [], "orphans are left", 15)
     database = sqlite3.connect(state / "server" / "fleet.db")
-    assert database.execute("SELECT count(*), max(seq) FROM record").fetchone() == (17, 17)
+    assert database.execute("SELECT count(*), max(seq) FROM record").fetchone() == (19, 19)
     database.close()
 
 

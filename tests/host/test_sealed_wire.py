@@ -29,7 +29,7 @@ def test_a_day_arrives(engine: str) -> None:
         [
             micropython(),
             "-X",
-            "heapsize=400k",
+            "heapsize=800k",
             str(Path(__file__).with_name("sealed_day.py")),
             public.hex(),
             KID.hex(),

@@ -1,4 +1,4 @@
-# heap: 200k
+# heap: 256k
 """The deepest and longest logic that is taken, on the handheld's heap; and what judging takes of it."""
 
 import gc

@@ -43,7 +43,7 @@ HEALTHY_CENTI_C, FEVER_CENTI_C = 3470, 3620
 VERDICTS = ("pass", "stop", "attention")
 #: What a verdict's light looks like: red, green, blue.
 LIGHTS = {(0, 255, 0): "pass", (255, 0, 0): "stop", (255, 140, 0): "attention"}
-BOOT_S, STEP_S, RECORD_S = 25.0, 15.0, 20.0
+BOOT_S, STEP_S, RECORD_S = 40.0, 30.0, 40.0
 STEPS = ("flow: checked", "flow: id_check", "flow: measure", "flow: verdict", "flow: notice")
 
 
@@ -231,14 +231,14 @@ class Door:
         image = self.loop.call(self.world.screenshot)
         return any(reading.find(image, font, text) for font in self._fonts)
 
-    def says(self, *text_ids: str, language: str = "zh", timeout_s: float = 6.0) -> None:
+    def says(self, *text_ids: str, language: str = "zh", timeout_s: float = 15.0) -> None:
         """Wait until these texts of firmware/ui/texts.txt stand on the screen."""
         for text_id in text_ids:
             text = reading.words(text_id, language)
             with self.explained():
                 until(lambda text=text: self.reads(text), f"{text_id} on the screen", timeout_s)
 
-    def idles_without(self, text: str, timeout_s: float = 15.0) -> None:
+    def idles_without(self, text: str, timeout_s: float = 30.0) -> None:
         """Wait until the idle screen is there and these words do not stand on it."""
         idle = reading.words("label_checked")
         with self.explained():

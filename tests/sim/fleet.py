@@ -166,7 +166,7 @@ class Fleet:
         self.store.close()
 
 
-def until(condition: Callable[[], bool], what: str, timeout_s: float = 10.0) -> None:
+def until(condition: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:
     """Wait for a condition."""
     ends_s = time.monotonic() + timeout_s
     while not condition():

@@ -62,7 +62,9 @@ class Queue:
         door.boot()
         waiting = door.turn(door.text("orange"))
         assert waiting.verdict == "stop"
-        until(lambda: door.fleet.rows()[-1:] != [] and last(door)[record.COLOUR] == 2, "the last record", 60)
+        until(
+            lambda: door.fleet.rows()[-1:] != [] and last(door).get(record.COLOUR) == 2, "the last record", 60
+        )
         door.fleet.check_chain()
         found: dict[bytes, int] = {}
         for row in door.fleet.rows()[:-1]:

@@ -52,6 +52,17 @@ def test_wifi_off(door: Door) -> None:
     door.settled()
 
 
+def test_a_network_that_comes_back_is_used_at_once(door: Door) -> None:
+    """Not after the half minute in which a handheld with nothing to send rests, nor after a long back-off."""
+    door.says("label_online")
+    door.wifi(False)
+    door.says("label_offline", timeout_s=8)
+    seen_unix = door.fleet.device().last_seen_unix
+    time.sleep(1.5)
+    door.wifi(True)
+    until(lambda: door.fleet.device().last_seen_unix > seen_unix, "an exchange", 8)
+
+
 def test_wifi_off_over_a_restart(door: Door) -> None:
     door.wifi(False)
     door.turn(door.text("orange"))

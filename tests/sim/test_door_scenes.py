@@ -72,12 +72,12 @@ def test_first_in_then_out_and_the_power_does_not_matter(venue: Door) -> None:
     venue.says("dir_both", "label_present")
     came = venue.turn(venue.text("teacher"))
     assert (came.verdict, came.measured) == ("pass", 1)
-    until(lambda: venue.reads("在场 1"), "one inside", 8)
+    until(lambda: venue.reads("在场 1"), "one inside", 20)
     venue.reboot()
-    until(lambda: venue.reads("在场 1"), "one inside after a power cut", 8)
+    until(lambda: venue.reads("在场 1"), "one inside after a power cut", 20)
     went = venue.turn(venue.text("teacher"))
     assert (went.verdict, went.measured) == ("pass", 0), "who leaves is not measured"
-    until(lambda: venue.reads("在场 0"), "nobody inside", 8)
+    until(lambda: venue.reads("在场 0"), "nobody inside", 20)
     again = venue.turn(venue.text("teacher"))
     fields = venue.records(came) + venue.records(went) + venue.records(again)
     assert [one[record.DIRECTION] for one in fields] == [0, 1, 0]
@@ -89,34 +89,34 @@ def test_a_party_counts_by_heads_and_leaves_together(venue: Door) -> None:
     venue.calm()
     came = venue.turn(venue.text("mother"), people=3)
     assert came.verdict == "pass"
-    until(lambda: venue.reads("在场 3"), "three inside", 8)
+    until(lambda: venue.reads("在场 3"), "three inside", 20)
     went = venue.turn(venue.text("mother"), people=3)
     assert [one[record.DIRECTION] for one in venue.records(went)] == [1, 1, 1]
-    until(lambda: venue.reads("在场 0"), "nobody inside", 8)
+    until(lambda: venue.reads("在场 0"), "nobody inside", 20)
 
 
 def test_only_who_may_pass_is_inside(venue: Door) -> None:
     venue.calm()
     assert venue.turn(venue.text("orange")).verdict == "stop"
     assert venue.turn(venue.text("teacher"), mask="no").verdict == "stop"
-    until(lambda: venue.reads("在场 0"), "nobody inside", 8)
+    until(lambda: venue.reads("在场 0"), "nobody inside", 20)
 
 
 def test_direction_by_key(venue: Door) -> None:
     venue.calm()
     venue.says("label_checked")
     venue.press("no")
-    until(lambda: venue.reads("入") and not venue.reads("入/出"), "in by key", 8)
+    until(lambda: venue.reads("入") and not venue.reads("入/出"), "in by key", 20)
     for _ in range(2):
         turn = venue.turn(venue.code(h2="李*四"))
         assert (turn.verdict, turn.measured) == ("pass", 1)
-    until(lambda: venue.reads("在场 2"), "two inside", 8)
+    until(lambda: venue.reads("在场 2"), "two inside", 20)
     venue.says("label_checked")
     venue.press("no")
-    until(lambda: venue.reads("出") and not venue.reads("入"), "out by key", 8)
+    until(lambda: venue.reads("出") and not venue.reads("入"), "out by key", 20)
     turn = venue.turn(venue.text("shopper"))
     assert venue.records(turn)[0][record.DIRECTION] == 1
-    until(lambda: venue.reads("在场 2"), "a stranger who goes changes nothing", 8)
+    until(lambda: venue.reads("在场 2"), "a stranger who goes changes nothing", 20)
     venue.says("label_checked")
     venue.press("no")
     venue.says("dir_both")
@@ -125,7 +125,8 @@ def test_direction_by_key(venue: Door) -> None:
 def test_a_night_and_a_clock_that_ran_ahead(venue: Door) -> None:
     """Everybody is out after closing time. Then the clock turns out to be wrong, and goes back by the PIN."""
     venue.calm()
-    until(lambda: venue.reads("在场 2"), "two inside", 8)
+    with venue.explained():
+        until(lambda: venue.reads("在场 2"), "two inside", 20)
     venue.settled()
     now = time.time()
     closing = now + (CLOSING_MINUTE * 60 - now - LOCAL_S) % 86_400
@@ -133,12 +134,12 @@ def test_a_night_and_a_clock_that_ran_ahead(venue: Door) -> None:
     venue.wifi(False)
     venue.set_clock_chip(offset_s=closing - now + 60)
     venue.boot()
-    until(lambda: venue.reads("在场 0"), "nobody inside after closing time", 15)
+    until(lambda: venue.reads("在场 0"), "nobody inside after closing time", 30)
     venue.wifi(True)
     venue.expected += 2
     venue.wait_held(venue.expected)
     out = events(venue, record.EVENT_FORCED_OUT)
-    assert [one[record.DETAIL] for one in out] == ["23:30", "23:30"]
+    assert [one[record.DETAIL] for one in out] == ["22:00", "22:00"]
     assert all(one[record.DIRECTION] == 1 and len(one[record.SUB]) == 16 for one in out)
     venue.says("warn_clock")
     venue.expected += 1
@@ -251,13 +252,13 @@ def test_a_code_on_the_wall_sets_place_and_scene(tmp_path: Path) -> None:
         door.says("title_place")
         door.press("no")
         door.wait_line("flow: idle", before)
-        until(lambda: door.reads("卡口"), "nothing has changed", 8)
+        until(lambda: door.reads("卡口"), "nothing has changed", 20)
         before = door.show(poster(door, "102路", "transit"))
         door.wait_line("flow: place 0", before)
         door.press("yes")
         door.wait_line("flow: notice notice_scene_chosen", before)
         door.expected += 1
-        until(lambda: door.reads("公交") and door.reads("102路"), "scene and place on the idle screen", 8)
+        until(lambda: door.reads("公交") and door.reads("102路"), "scene and place on the idle screen", 20)
         shown = door.text("teacher")
         turn = door.turn(shown, mask=None)
         assert (turn.verdict, turn.measured) == ("pass", 1), "the conductor's trigger answers for the mask"

@@ -13,7 +13,7 @@ from simulator.player import FOLDER
 from simulator.scenario import load
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT_S = 420
+LIMIT_S = 600
 #: The rows of the mission table that packs, rules and scenes serve.
 MISSIONS = {f"M{number}" for number in (*range(1, 16), 20)}
 

@@ -127,3 +127,10 @@ def test_a_part_that_is_not_there():
     for kind, look in lookups(found):
         found.damaged = 0
         assert not look() and found.damaged >> kind & 1, kind
+
+
+def test_a_strangers_kid_is_no_damage():
+    found = opened([(pack.KEYS, encode_book([(KID, trust.encode_issuer_key(issuer("a")))]))])
+    for kid in (b"", b"k", KID[:7], KID + b"-", bytes(2048)):
+        assert found.find(kid) == [] and found.damaged == 0
+    assert found.find(KID)[0].issuer == "a"
