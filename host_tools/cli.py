@@ -91,6 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--shots", type=Path, metavar="DIR", help="where pictures of the screen go")
     command.set_defaults(action=_scenario)
 
+    command = commands.add_parser(
+        "camera-table", help="how many of a phone's positions before the camera still read"
+    )
+    command.add_argument("--write", type=Path, metavar="FILE", help="a page with marks for the tables")
+    command.set_defaults(action=_camera_table)
+
     command = commands.add_parser("sim", parents=[common], help="the simulated handheld alone")
     command.add_argument("--port", type=_port, default=DEFAULT_PORT_BASE + HANDHELD_PORT)
     command.add_argument("--authority", default=f"http://{HOST}:{DEFAULT_PORT_BASE + AUTHORITY_PORT}")
@@ -189,6 +195,13 @@ def _scenario(options: argparse.Namespace) -> int:
     return subprocess.run(argv, cwd=ROOT).returncode
 
 
+def _camera_table(options: argparse.Namespace) -> int:
+    argv = [sys.executable, "-m", "simulator.reading"]
+    if options.write:
+        argv += ["--write", str(options.write.resolve())]
+    return subprocess.run(argv, cwd=ROOT).returncode
+
+
 def _sim(options: argparse.Namespace) -> int:
     argv = [sys.executable, "-m", "simulator"]
     for profile in State(options.state.resolve()).handhelds(options.devices):
@@ -196,6 +209,8 @@ def _sim(options: argparse.Namespace) -> int:
             # Not enrolled: it works offline with what it is given by cable, or by `yima run`.
             run.install(profile, None)
         argv += ["--profile", str(profile)]
+    sealing = State(options.state.resolve()).server / server.SEALING
+    argv += ["--sealing-keys", str(sealing)] if sealing.is_dir() else []
     argv += ["--serial"] if options.serial else []
     argv += ["--speed", str(options.speed)] if options.speed > 1 else []
     os.chdir(ROOT)

@@ -29,7 +29,7 @@ from host_tools.device.engines import target_of
 from host_tools.device.image import ImageError, prepare
 from host_tools.files import FileTrouble, read_limited, try_lock, write_private
 from host_tools.server import console
-from host_tools.server.serve import open_keys, open_pki, open_store
+from host_tools.server.serve import SEALING, open_keys, open_pki, open_store
 from host_tools.server.store import Store
 from host_tools.state import (
     AUTHORITY_PORT,
@@ -151,6 +151,8 @@ class System:
                         str(base + HANDHELD_PORT),
                         "--authority",
                         authority_url,
+                        "--sealing-keys",
+                        str((state.server / SEALING).resolve()),
                         *(["--serial"] if self._serial else []),
                     ),
                     f"{handheld_urls[-1]}/api/state",

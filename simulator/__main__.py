@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from host_tools import faster
+from host_tools.server.sealing_keys import SealingKeys
 from host_tools.state import MOST_DEVICES
 from simulator.desk import Desk, serve
 from simulator.handheld import HEAP, Handheld, HandheldError
@@ -37,6 +38,12 @@ def main() -> int:
     parser.add_argument(
         "--speed", type=int, default=1, metavar="N", help="time runs N times as fast (with libfaketime)"
     )
+    parser.add_argument(
+        "--sealing-keys",
+        type=Path,
+        metavar="DIR",
+        help="the fleet server's sealing keys: the page shows records opened",
+    )
     options = parser.parse_args()
     try:
         faster.restart(options.speed if options.speed > 1 else faster.speed())
@@ -62,9 +69,13 @@ def main() -> int:
         print(f"handheld: {place.url}", flush=True)
     if len(desk.places) > 1:
         print(f"all of them: {desk.places[0].url}devices", flush=True)
+    keys = SealingKeys(options.sealing_keys) if options.sealing_keys else None
     asyncio.run(
         serve(
-            [(SimulatorWeb(place.handheld, options.authority, desk).app, place.port) for place in desk.places]
+            [
+                (SimulatorWeb(place.handheld, options.authority, desk, keys).app, place.port)
+                for place in desk.places
+            ]
         )
     )
     return 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from simulator import protocol as p
 from simulator import wiring
-from simulator.devices import ds3231, mlx90614, st7789
+from simulator.devices import ds3231, mlx90614
 from simulator.devices.battery import Battery
 from simulator.devices.buzzer import Buzzer
 from simulator.devices.ds3231 import DS3231
@@ -29,6 +29,8 @@ from simulator.radio import Radio
 from simulator.relay import Relay
 from simulator.timebase import Handle
 from simulator.trace import Trace
+from simulator.wear import Wear
+from simulator.wires import Wires
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -73,9 +75,7 @@ class Board:
         self._watchdog_s = 0.0
         self._cut_at = 0
         self.clock_difference_s = 0
-        self.spi_bytes = 0
         self.trace = Trace()
-        self._spi_ready = False
         self._plugged = {"gm65": True, "mlx90614": True, "ds3231": True}
 
         self.uart = UartPort(loop, self._to_scanner, world.note)
@@ -102,24 +102,17 @@ class Board:
         )
         self.backlight = 0
         self.nvs = Nvs(profile / "nvs.json")
+        self.wear = Wear(profile)
         self.relay = Relay()
         self.radio = Radio(loop, self._link)
+        self.wires = Wires(self)
         for chip in self._plugged:
             self.plug(chip, True)
         self._operations: dict[int, Callable[[int, int, bytes], Answer]] = {
             p.PIN_OUT: self._pin_out,
             p.PIN_IN: self._pin_in,
             p.PWM: self._pwm,
-            p.SPI_INIT: self._spi_init,
-            p.SPI_WRITE: self._spi_write,
-            p.UART_INIT: self._uart_init,
-            p.UART_TX: self._uart_tx,
-            p.UART_TAKEN: lambda unit, aux, data: self.uart.taken(aux) if unit == wiring.UART_ID else None,
-            p.UART_STOP: lambda unit, aux, data: self.uart.stop() if unit == wiring.UART_ID else None,
-            p.UART_FLUSH: self._uart_flush,
-            p.I2C_INIT: self._i2c_init,
-            p.I2C_WRITE: self._i2c_write,
-            p.I2C_READ: self._i2c_read,
+            **self.wires.operations(),
             p.ADC: self._adc,
             p.WDT_START: self._watchdog_start,
             p.WDT_FEED: lambda unit, aux, data: self._watchdog_feed(),
@@ -128,6 +121,7 @@ class Board:
             p.NVS: lambda unit, aux, data: self.nvs.handle(unit, data),
             p.WLAN: lambda unit, aux, data: self.radio.handle(unit, aux, data),
             p.ADDRESS: self._address,
+            p.FLASH_ERASE: self._erased,
         }
 
     # Messages
@@ -200,18 +194,6 @@ class Board:
                 self._world.note("backlight", {"percent": level})
                 self._changed()
 
-    def _spi_init(self, bus: int, aux: int, data: bytes) -> bytes:
-        hz, polarity, phase, sck, mosi = struct.unpack("<IBBBB", data)
-        wired = (bus, sck, mosi) == (wiring.SPI_ID, wiring.SPI_SCK, wiring.SPI_MOSI)
-        self._spi_ready = wired and polarity == phase and hz <= st7789.MAX_HZ
-        return b""
-
-    def _spi_write(self, bus: int, aux: int, data: bytes) -> None:
-        self.spi_bytes += len(data)
-        self.trace.add("spi", "out", data, "data" if self._levels.get(wiring.PANEL_DC) else "command")
-        if self._spi_ready and bus == wiring.SPI_ID:
-            self.panel.receive(data)
-
     def _drawn(self, x: int, y: int, w: int, h: int) -> None:
         self._world.note("frame", {"x": x, "y": y, "w": w, "h": h})
         if self.panel_drawn:
@@ -221,37 +203,18 @@ class Board:
         if self.panel_changed:
             self.panel_changed()
 
+    @property
+    def spi_bytes(self) -> int:
+        """Bytes that went to the display since the simulator's start."""
+        return self.wires.spi_bytes
+
+    def data_selected(self) -> bool:
+        """Whether the D/C line of the display says data."""
+        return bool(self._levels.get(wiring.PANEL_DC))
+
     def panel_region(self, x: int, y: int, w: int, h: int) -> bytes:
         """What a person sees there, RGB565 high byte first; black without backlight."""
         return self.panel.region(x, y, w, h) if self.backlight else bytes(w * h * 2)
-
-    def _uart_init(self, unit: int, aux: int, data: bytes) -> bytes:
-        baud, tx, rx, size = struct.unpack("<IBBI", data)
-        if unit == wiring.UART_ID:
-            self.uart.start(baud, (tx, rx) == (wiring.UART_TX, wiring.UART_RX), size)
-            session = self.session
-            if session:
-
-                def deliver(received: bytes) -> None:
-                    self.trace.add("uart", "in", received)
-                    session.serial(unit, received)
-
-                self.uart.deliver = deliver
-                self.uart.idle = lambda: session.event(p.EV_UART_IDLE, unit, 0)
-        return b""
-
-    def _uart_tx(self, unit: int, aux: int, data: bytes) -> None:
-        self.trace.add("uart", "out", data)
-        if unit == wiring.UART_ID:
-            self.uart.send(data)
-
-    async def _flushed(self) -> bytes:
-        while not self.uart.flushed:
-            await asyncio.sleep(0.002)
-        return b""
-
-    def _uart_flush(self, unit: int, aux: int, data: bytes) -> Awaitable[bytes]:
-        return self._flushed()
 
     def _to_scanner(self, data: bytes, baud: int) -> None:
         if self._plugged["gm65"]:
@@ -267,30 +230,8 @@ class Board:
     def _scanner_supply(self) -> None:
         self.scanner.power(self._plugged["gm65"] and bool(self._levels.get(wiring.SCANNER_POWER)))
 
-    def _i2c_init(self, bus: int, aux: int, data: bytes) -> bytes:
-        sda, scl, self.i2c.frequency = struct.unpack("<BBI", data)
-        self.i2c.wired = (bus, sda, scl) == (wiring.I2C_ID, wiring.I2C_SDA, wiring.I2C_SCL)
-        return b""
-
-    def _i2c_write(self, bus: int, aux: int, data: bytes) -> bytes:
-        to = f"{aux & 0xFF:02x}"
-        try:
-            answer = self.i2c.write(aux & 0xFF, bool(aux & 0x100), data)
-        except BusError as e:
-            self.trace.add("i2c", "out", data, to, errno.errorcode.get(e.number, str(e.number)))
-            raise
-        self.trace.add("i2c", "out", data, to)
-        return answer
-
-    def _i2c_read(self, bus: int, aux: int, data: bytes) -> bytes:
-        to = f"{aux & 0xFF:02x}"
-        try:
-            answer = self.i2c.read(aux & 0xFF, bool(aux & 0x100), struct.unpack("<H", data)[0])
-        except BusError as e:
-            self.trace.add("i2c", "in", b"", to, errno.errorcode.get(e.number, str(e.number)))
-            raise
-        self.trace.add("i2c", "in", answer, to)
-        return answer
+    def _erased(self, unit: int, sector: int, data: bytes) -> bytes:
+        return bytes((self.wear.erased(unit, sector),))
 
     def _adc(self, pin: int, aux: int, data: bytes) -> bytes:
         return struct.pack("<I", self.battery.microvolts() if pin == wiring.BATTERY else 0)
@@ -359,7 +300,7 @@ class Board:
         self._watchdog_s = 0.0
         self._inputs.clear()
         self._levels.clear()
-        self._spi_ready = False
+        self.wires.spi_ready = False
         self.uart.stop()
         self.i2c.wired = False
         self._scanner_supply()  # its switch is a pin
@@ -373,6 +314,7 @@ class Board:
     def power_off(self) -> None:
         """The battery is out: everything volatile is gone. The clock has its own cell."""
         self.reset()
+        self.wear.save()
         self.panel.power_off()
         self.clock_difference_s = 0
 

@@ -20,6 +20,7 @@ FAULT_FIELDS = (
     "clock_drift_ppm",
     "noise",
     "cut_loop",
+    "wear",
 )
 """What an answer to a change of faults holds."""
 
@@ -65,6 +66,9 @@ class FaultChange(_Strict):
     cut_loop: StrictBool | None = None
     clock_drift_ppm: Annotated[StrictInt, Field(ge=-100_000, le=100_000)] | None = None
     cut_power_at: Annotated[StrictInt, Field(ge=0, le=65535)] | None = None
+    flash_life: Annotated[StrictInt, Field(ge=1, le=10_000_000)] | None = None
+    flash_fails: Literal["files", "journal"] | None = None
+    flash_new: Literal[True] | None = None
     clock_stopped: StrictBool | None = None
     clock_shift_s: Annotated[StrictInt, Field(ge=-(10**9), le=10**9)] | None = None
 
@@ -87,7 +91,17 @@ class FaultChange(_Strict):
             handheld.cut_power_at(self.cut_power_at)
         if self.cut_loop is not None:
             handheld.cut_in_a_loop(self.cut_loop)
+        self._apply_flash(handheld)
         self._apply_clock(handheld)
+
+    def _apply_flash(self, handheld: Handheld) -> None:
+        wear = handheld.board.wear
+        if self.flash_new:
+            wear.heal()
+        if self.flash_life is not None:
+            wear.life = self.flash_life
+        if self.flash_fails:
+            wear.wear_out_next(self.flash_fails)
 
     def _apply_clock(self, handheld: Handheld) -> None:
         clock = handheld.board.clock

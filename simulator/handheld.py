@@ -16,6 +16,7 @@ from simulator import protocol as p
 from simulator.board import Answer, Board
 from simulator.interpreter import Interpreter
 from simulator.serialport import SerialPort
+from simulator.vitals import Vitals
 from simulator.world import World
 
 START_TIMEOUT_S = 15.0
@@ -51,6 +52,7 @@ class Handheld:
         self.console: deque[str] = deque(maxlen=CONSOLE_LINES)
         self.boot: dict[str, int] = {}
         """Heap figures of the last start: bytes of the shims, in use and free when boot.py begins."""
+        self.vitals = Vitals()
         self.serial: SerialPort | None = None
         """The serial port, from the first `start` on if one was asked for."""
         self._with_serial = serial
@@ -237,6 +239,9 @@ class Handheld:
         await self._spawn(cause)
 
     def _line(self, text: str) -> None:
+        if self.vitals.takes(text):
+            self.world.note("tasks", {})
+            return
         self.console.append(text)
         self.world.note("console", {"line": text})
 
@@ -309,6 +314,7 @@ class Handheld:
         if operation == p.BOOTED:
             shims, used, free = struct.unpack("<III", data)
             self.boot = {"shims": shims, "used": used, "free": free}
+            self.vitals.started(self._cause, used, free)
             self.world.note("boot", {**self.boot, "cause": self._cause})
             if self.serial:
                 self.serial.begun(run)
@@ -316,8 +322,9 @@ class Handheld:
                 self._begun.set_result(True)
             return None
         if operation == p.HEAP:
+            used, free = struct.unpack("<II", data)
+            self.vitals.heap_is(used, free)
             if self._heap and not self._heap.done():
-                used, free = struct.unpack("<II", data)
                 self._heap.set_result((used, free))
             return None
         if operation == p.INTERRUPTED and self.serial:

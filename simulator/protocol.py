@@ -55,6 +55,7 @@ WLAN = 0x8D  # unit operation, data; see simulator/radio.py
 ADDRESS = 0x8E  # aux port, data host; answer: <H port of the relay on 127.0.0.1
 HELLO = 0x8F  # answer: HELLO_ANSWER
 POWER_CUT = 0x90  # the armed power cut has come; never answered
+FLASH_ERASE = 0x9E  # unit partition (see simulator/wear.py), aux sector; answer: one byte, 0 for a good one
 
 HELLO_ANSWER = struct.Struct("<BBqI6s")
 """Reset cause, flags, clock difference in s, power cut after so many flash operations (0 never), chip

@@ -49,6 +49,7 @@ SHOWN = frozenset(
         "server",
         "clock",
         "recording",
+        "tasks",
     )
 )
 

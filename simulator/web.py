@@ -22,11 +22,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from host_tools import faster
+from host_tools.server.sealing_keys import SealingKeys
 from host_tools.web import create_app, problem, read_body
 from simulator import camera, web_inspect
 from simulator.changes import FAULT_FIELDS, FaultChange, PhoneView, WorldChange
 from simulator.desk import Desk
 from simulator.handheld import Handheld, HandheldError
+from simulator.inspector import Inspector
 from simulator.optics import photograph, png, sweep
 from simulator.recorder import Recorder
 from simulator.viewer import Viewers
@@ -64,10 +66,19 @@ class OriginCheck:
 
 
 class SimulatorWeb:
-    """The application over a handheld. `authority` is the URL of the town's people, None for none."""
+    """The application over a handheld. `authority` is the URL of the town's people, None for none; `keys`
+    open the journal's records.
+    """
 
-    def __init__(self, handheld: Handheld, authority: str | None = None, desk: Desk | None = None) -> None:
+    def __init__(
+        self,
+        handheld: Handheld,
+        authority: str | None = None,
+        desk: Desk | None = None,
+        keys: SealingKeys | None = None,
+    ) -> None:
         self.handheld = handheld
+        self._inspector = Inspector(handheld, keys)
         self._desk = desk or Desk([handheld], 0)
         self._authority = authority
         self._client: httpx.AsyncClient | None = None
@@ -118,6 +129,7 @@ class SimulatorWeb:
             "clock_drift_ppm": board.clock.drift_ppm,
             "noise": {"uart": board.uart.noise.per_mille, "i2c": board.i2c.noise.per_mille},
             "cut_loop": handheld.cut_loop,
+            "wear": {"life": board.wear.life, "parts": board.wear.summary()},
             "link": board.radio.up,
             "recording": self.recorder.on,
             "in_view": board.scanner.viewing,
@@ -166,7 +178,7 @@ class SimulatorWeb:
         app = create_app("Yima handheld", static=PAGE)
         app.router.lifespan_context = self._life
         app.add_middleware(OriginCheck)
-        web_inspect.add_routes(app, self.handheld, self.recorder)
+        web_inspect.add_routes(app, self.handheld, self.recorder, self._inspector)
         for add in (
             self._phone_routes,
             self._page_routes,

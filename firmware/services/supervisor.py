@@ -20,6 +20,8 @@ if False:
 
 #: Pause between two looks at the tasks, and so between two feeds.
 CHECK_MS = 500
+#: Looks between two lines about the tasks on the console: 20 seconds.
+TELL_LOOKS = 40
 #: A task that beats must do so at least this often, where `spawn` does not say otherwise.
 PERIOD_MS = 20_000
 #: What one crash may take, and all that are kept.
@@ -103,6 +105,17 @@ class Supervisor:
         """Names of tasks that ended."""
         return [watched.name for watched in self._watched if watched.over]
 
+    def told(self) -> str:
+        """One line for whoever listens at the console: behind each task's name the seconds since its last
+        beat, ``-`` for one that never beat, ``x`` for one that is over.
+        """
+        now_ms = time.ticks_ms()
+        words = "tasks:"
+        for watched in self._watched:
+            beat = str(time.ticks_diff(now_ms, watched.beaten_ms) // 1000) if watched.beats else "-"
+            words += " " + watched.name + " " + ("x" if watched.over else beat)
+        return words
+
     def notes(self) -> str:
         """The crash notes on flash, newest last, at most 2 KB."""
         try:
@@ -116,8 +129,12 @@ class Supervisor:
         """Look, feed, sleep; after a failure note it and restart. Returns only where a restart does."""
         loop = asyncio.get_event_loop()
         loop.set_exception_handler(self._on_exception)
+        looks = 0
         while True:
             self._look()
+            if looks % TELL_LOOKS == 0:
+                print(self.told())
+            looks += 1
             if self._failed:
                 print("supervisor:", self._failed)
                 self._restart()

@@ -18,6 +18,7 @@ from host_tools.bench.heap import bench_heap
 from host_tools.bench.journal import bench_journal
 from host_tools.bench.packs import bench_packs
 from host_tools.bench.programs import ROOT, micropython, run_mpy
+from host_tools.bench.simulator import bench_simulator
 from host_tools.bench.times import FIRMWARE, bench_times
 from host_tools.device import engines
 
@@ -103,7 +104,7 @@ def measure() -> Figures:
             | memory
             | bench_counts(folder, native, native_base45, v, reads)
         )
-    figures |= bench_heap() | bench_journal() | bench_packs()
+    figures |= bench_heap() | bench_journal() | bench_packs() | bench_simulator()
     first = {name: figures[name] for name in TARGETS}
     return first | figures
 

@@ -4,6 +4,7 @@ import { Camera } from "./camera.js";
 import { Link, ask } from "./link.js";
 import { Screen } from "./screen.js";
 import { Buzzer } from "./sound.js";
+import { Flash } from "./flash.js";
 import { Inside } from "./inside.js";
 import { Models } from "./models.js";
 import { Phone } from "./phone.js";
@@ -18,6 +19,7 @@ const buzzer = new Buzzer();
 const camera = new Camera();
 const inside = new Inside(complain);
 const models = new Models((json) => fault(json));
+const flash = new Flash((json) => fault(json));
 new Phone((answer) => camera.found(answer));
 let connected = false;
 let power = "off";
@@ -135,6 +137,7 @@ const fault = (json) => ask("/api/faults", { json }).then(showFaults).catch(comp
 function showFaults(state) {
   const { plugged, faults, clock_stopped: stopped } = state;
   models.show(state);
+  flash.show(state.wear);
   for (const box of document.querySelectorAll("[data-chip]")) box.checked = plugged[box.dataset.chip];
   for (const select of document.querySelectorAll("[data-fault]")) select.value = faults[select.dataset.fault] ?? "";
   $("stopped").checked = stopped;
@@ -166,6 +169,7 @@ const events = {
   recording: ({ on }) => inside.recording(on),
   fault: ({ cut_loop: count }) => count !== undefined && models.cuts(count),
   link: ({ up }) => ($("link").textContent = up ? "connected" : ""),
+  tasks: () => flash.told(),
   console: ({ line }) => log(line),
   boot: ({ cause }) => {
     power = "running";

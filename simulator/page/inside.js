@@ -4,6 +4,7 @@ import { ask } from "./link.js";
 
 const POLL_MS = 500;
 const SPAN_MS = 10000;
+const HEAP_MS = 600000;
 const KEPT = 3000;
 const LISTED = 120;
 const LANES = [["uart", "out", "UART →"], ["uart", "in", "UART ←"], ["i2c", "out", "I2C →"], ["i2c", "in", "I2C ←"], ["spi", "out", "SPI →"]];
@@ -12,6 +13,7 @@ const $ = (id) => document.getElementById(id);
 export class Inside {
   #rows = [];
   #last = 0;
+  #heap = [];
   #complain;
   #timer = 0;
 
@@ -46,8 +48,10 @@ export class Inside {
     if (!$("traffic").open) return;
     if (!document.hidden) {
       try {
-        const [trace, heap] = await Promise.all([ask(`/api/trace?after=${this.#last}`), ask("/api/heap")]);
+        const since = this.#heap.at(-1)?.[0] ?? 0;
+        const [trace, heap] = await Promise.all([ask(`/api/trace?after=${this.#last}`), ask(`/api/heap?after_ms=${since}`)]);
         this.#take(trace, heap);
+        this.#takeHeap(heap);
       } catch {
         $("heap").textContent = "The simulator does not answer.";
       }
@@ -65,6 +69,25 @@ export class Inside {
     $("heap").textContent = used === null ? "Heap: the firmware does not look up." : `Heap: ${used} bytes in use, ${free} free, garbage included.`;
     this.#draw(now);
     if ($("hold-list").getAttribute("aria-pressed") !== "true" && rows.length) this.#list();
+  }
+
+  // The line's height is the whole heap; a start shows as a gap.
+  #takeHeap({ history, now_ms: now }) {
+    this.#heap = [...this.#heap, ...history].filter(([at]) => now - at <= HEAP_MS);
+    const canvas = $("heap-line");
+    const context = canvas.getContext("2d");
+    if (canvas.width !== canvas.clientWidth) canvas.width = canvas.clientWidth;
+    const style = getComputedStyle(document.documentElement);
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    context.fillStyle = style.getPropertyValue("--accent");
+    for (const [at, used, free] of this.#heap) {
+      const x = (1 - (now - at) / HEAP_MS) * canvas.width;
+      const tall = (used / (used + free)) * canvas.height;
+      context.fillRect(x - 1, canvas.height - tall, 2, tall);
+    }
+    const least = Math.min(...this.#heap.map(([, , free]) => free));
+    const minutes = Math.ceil((now - (this.#heap[0]?.[0] ?? now)) / 60000);
+    canvas.setAttribute("aria-label", `Heap in use over the last ${minutes} minutes; at least ${least} bytes were free`);
   }
 
   #draw(now) {

@@ -17,6 +17,7 @@ class Partition(sim_flash.Flash):
     RUNNING = 1
     TYPE_APP = 0
     TYPE_DATA = 1
+    _unit = 1
 
     def __init__(self, id: object) -> None:
         if id != _LABEL or not _sim.journal:
