@@ -1,4 +1,6 @@
-"""The signals: told apart by rhythm alone, within the limits of buzzer and motor."""
+"""The signals: how far apart any two are, in pulses and lengths, within the limits of buzzer and motor."""
+
+import math
 
 from firmware.ui import sounds
 
@@ -10,6 +12,14 @@ SIGNALS = {
     "notice": sounds.NOTICE,
     "error": sounds.ERROR,
 }
+#: A pause that is shorter is not heard as one beside an engine; a motor does not come to rest in it.
+HEARD_PAUSE_MS = 60
+FELT_PAUSE_MS = 100
+#: A motor needs this long to be felt, a tone to be heard.
+SHORTEST_MS = {"sound": 40, "vibration": 50}
+#: Twice as long. What people tell apart without comparing begins near one and a half times.
+FAR = 1.0
+HALF_TONES = 5
 
 
 def tones(signal):
@@ -20,31 +30,95 @@ def length(signal):
     return sum([ms for _, ms in signal.sound])
 
 
-def test_within_what_the_parts_can_do():
-    for name, signal in SIGNALS.items():
-        assert 0 < length(signal) <= 4000, name
-        assert all(400 <= hertz <= 4000 for hertz, _ in tones(signal)), name
-        assert all(ms >= 20 for _, ms in signal.sound), name
-        assert len(signal.led) == 3 and all(0 <= level <= 255 for level in signal.led), name
-        assert len(signal.vibration) % 2 == 1 and sum(signal.vibration) <= 4000, name
+def rhythm(steps, shortest_pause_ms):
+    """Lengths of pulse, pause, pulse ... of (on, ms) steps, with pauses that nobody notices filled in."""
+    found = []
+    for on, ms in steps:
+        sounding = len(found) % 2 == 1
+        if not on and ms < shortest_pause_ms:
+            on = 1
+        if bool(on) == sounding:
+            found[-1] += ms
+        else:
+            found.append(ms)
+    return found
 
 
-def test_a_verdict_is_known_by_its_rhythm_without_pitch():
-    """Two signals are alike where they have as many tones of about the same length."""
+def heard(signal):
+    return rhythm(signal.sound, HEARD_PAUSE_MS)
 
-    def rhythm(signal):
-        return [len(tones(signal)), max([ms for _, ms in tones(signal)]) // 150]
 
+def felt(signal):
+    return rhythm([(1 - i % 2, ms) for i, ms in enumerate(signal.vibration)], FELT_PAUSE_MS)
+
+
+def distance(a, b):
+    """Of two rhythms: how many pulses more; where they have as many, the largest ratio of two lengths, in
+    doublings."""
+    if len(a) != len(b):
+        return float(max(abs(len(a) - len(b)) // 2, 1))
+    return max([abs(math.log(x / y) / math.log(2)) for x, y in zip(a, b)])  # noqa: B905
+
+
+def test_distance_measures_what_it_says():
+    assert distance([100], [200]) == 1 and distance([200], [100]) == 1
+    assert distance([100, 50, 100], [100, 50, 100]) == 0
+    assert distance([100], [100, 80, 100]) == 1 and distance([100], [100, 80, 100, 80, 100]) == 2
+    assert rhythm(((900, 90), (0, 40), (700, 140)), 60) == [270]
+    assert rhythm(((900, 90), (800, 10), (0, 80), (700, 140)), 60) == [100, 80, 140]
+
+
+def test_no_two_sounds_share_a_rhythm():
     names = sorted(SIGNALS)
     for i, a in enumerate(names):
         for b in names[i + 1 :]:
-            assert rhythm(SIGNALS[a]) != rhythm(SIGNALS[b]), (a, b)
+            assert distance(heard(SIGNALS[a]), heard(SIGNALS[b])) >= FAR, (a, b)
 
 
-def test_a_verdict_is_known_by_touch():
-    felt = [sounds.PASS.vibration, sounds.STOP.vibration, sounds.ATTENTION.vibration]
-    assert len({len(v) for v in felt}) == 3
-    assert max(felt[0]) * 3 < max(felt[1])
+def test_no_two_vibrations_share_a_rhythm():
+    names = sorted(SIGNALS)
+    for i, a in enumerate(names):
+        for b in names[i + 1 :]:
+            assert distance(felt(SIGNALS[a]), felt(SIGNALS[b])) >= FAR, (a, b)
+
+
+def test_what_is_left_of_a_refusal_is_never_a_pass():
+    """One pulse is lost in the noise, or under the thumb."""
+    for name in ("stop", "attention", "error", "notice"):
+        for made, passes in ((heard, heard(sounds.PASS)), (felt, felt(sounds.PASS))):
+            whole = made(SIGNALS[name])
+            for lost in range(0, len(whole), 2):
+                rest = without(whole, lost)
+                assert not rest or distance(rest, passes) >= FAR, (name, rest)
+
+
+def without(whole, lost):
+    """A rhythm with the pulse at `lost` silent."""
+    if lost in (0, len(whole) - 1):
+        return whole[2:] if lost == 0 else whole[:-2]
+    return whole[: lost - 1] + [sum(whole[lost - 1 : lost + 2])] + whole[lost + 2 :]  # noqa: RUF005
+
+
+def test_verdicts_differ_in_pitch_too():
+    def middle(signal):
+        return sum([math.log(hertz) * ms for hertz, ms in tones(signal)]) / sum(
+            [ms for _, ms in tones(signal)]
+        )
+
+    pitches = [12 * middle(signal) / math.log(2) for signal in (sounds.PASS, sounds.STOP, sounds.ATTENTION)]
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        assert abs(pitches[i] - pitches[j]) >= HALF_TONES, (i, j)
+
+
+def test_within_what_the_parts_can_do():
+    for name, signal in SIGNALS.items():
+        assert 0 < length(signal) <= 4000, name
+        assert signal.sound_ms == length(signal), name
+        assert all(400 <= hertz <= 4000 for hertz, _ in tones(signal)), name
+        assert all(ms >= SHORTEST_MS["sound"] for _, ms in tones(signal)), name
+        assert len(signal.led) == 3 and all(0 <= level <= 255 for level in signal.led), name
+        assert len(signal.vibration) % 2 == 1 and sum(signal.vibration) <= 4000, name
+        assert min(signal.vibration) >= SHORTEST_MS["vibration"], name
 
 
 def test_pass_rises_stop_is_low_and_long():
