@@ -21,7 +21,7 @@ SECTOR_BYTES = 4096
 
 
 class Wear:
-    """The flash of one profile. `part` is one of PARTS in every method; ValueError for others."""
+    """The flash of one profile."""
 
     def __init__(self, profile: Path) -> None:
         self._file = profile / "wear.json"
@@ -50,7 +50,9 @@ class Wear:
         return sector in worn
 
     def wear_out_next(self, part: str) -> None:
-        """The next sector of a part that is erased fails from then on."""
+        """The next sector of a part (one of PARTS) that is erased fails from then on. Raises ValueError."""
+        if part not in PARTS:
+            raise ValueError(f"the flash has no part {part!r}")
         self._next[PARTS.index(part)] = True
 
     def heal(self) -> None:
