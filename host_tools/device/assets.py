@@ -1,4 +1,4 @@
-"""Makes the fonts and pictures of the handheld from the OFL font Noto Sans CJK.
+"""Makes the fonts and pictures of the handheld from the OFL font Noto Sans CJK, and has its speech made.
 
 Run as ``python -m host_tools.device.assets DIRECTORY``. Text is stored antialiased, 2 bits per pixel in
 framebuf's GS2_HMSB order (first pixel in the lowest bits). All integers are big-endian.
@@ -27,6 +27,8 @@ Text file ``texts.bin``, from firmware/ui/texts.txt::
     4    2  number of texts
     6       lower 16 bits of CRC-32 of each id, then the offset of each line, 2 bytes each
     then    lines of id|Chinese|English in UTF-8
+
+Clip file ``voice.bin``: see speech.py.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ from pathlib import Path
 import PIL
 from PIL import Image, ImageDraw, ImageFont, features
 
-from host_tools.device import opentype, shapes
+from host_tools.device import opentype, shapes, speech
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FONT_PACKAGE = "cvttf_NotoSansCJK_Regular"
@@ -62,11 +64,15 @@ WORDS = {
     "pass_en": ("PASS", 72),
     "stop_en": ("STOP", 72),
     "attention_en": ("CHECK", 68),
+    "in_zh": ("入", 54),
+    "in_en": ("IN", 50),
+    "out_zh": ("出", 54),
+    "out_en": ("OUT", 40),
     "show_zh": ("请出示健康码", 37),
     "show_en": ("Show your code", 30),
 }
-FILES = ("text16.bin", "text24.bin", "pictures.bin", "texts.bin")
-TEXTS = ROOT / "firmware" / "ui" / "texts.txt"
+FILES = ("text16.bin", "text24.bin", "pictures.bin", "texts.bin", "voice.bin")
+TEXTS = speech.TEXTS
 LONGEST_LINE = 256
 DIGITS = "0123456789.-X"
 DIGIT_SIZE = 72
@@ -256,6 +262,7 @@ def font_path() -> Path:
 def fingerprint() -> str:
     """Changes when anything does that the files are made from."""
     digest = hashlib.sha256(f"{PIL.__version__} {features.version('freetype2')}".encode())
+    digest.update(speech.fingerprint())
     for path in (font_path(), TEXTS, Path(__file__), Path(opentype.__file__), Path(shapes.__file__)):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
@@ -274,6 +281,7 @@ def build(out: Path) -> list[Path]:
         (staging / "text24.bin").write_bytes(font_file(data, 24, chars))
         (staging / "pictures.bin").write_bytes(picture_file(data))
         (staging / "texts.bin").write_bytes(text_file(TEXTS.read_text("utf-8")))
+        (staging / "voice.bin").write_bytes(speech.clip_file(TEXTS.read_text("utf-8")))
         try:
             staging.rename(kept)
         except OSError:

@@ -22,7 +22,12 @@ PORTABLE = "portable"
 BOARD = "xtensawin"
 TARGETS = (BOARD, "x64", PORTABLE)
 #: Modules of firmware.core in viper: native code cannot stand in a module with bytecode for another target.
-KERNEL = ("firmware/core/base45_native", "firmware/core/p256_limbs", "firmware/core/p256_slots")
+KERNEL = (
+    "firmware/core/adpcm_native",
+    "firmware/core/base45_native",
+    "firmware/core/p256_limbs",
+    "firmware/core/p256_slots",
+)
 ENGINE = "firmware/engine"
 #: Pairs of points that the native engine adds at once: 8 take 4.6 kB of the handheld's heap, 32 would take
 #: 9.8 kB and a tenth less time.
@@ -50,6 +55,7 @@ def module(target: str) -> str:
     if target == PORTABLE:
         return (ROOT / f"{ENGINE}.py").read_text("utf-8")
     return (
+        "from firmware.core.adpcm_native import decode\n"
         "from firmware.core.base45_native import groups\n"
         "from firmware.core.p256_native import NativeEngine\n"
         "\n\n"

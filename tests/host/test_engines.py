@@ -13,7 +13,7 @@ from firmware.core.p256_comb import SUB_TABLE, Verifier
 from firmware.core.p256_portable import LIMB_SCALE, PortableEngine
 from host_tools.device import build, engines, romfs
 
-KERNEL = ("base45_native", "p256_limbs", "p256_slots")
+KERNEL = ("adpcm_native", "base45_native", "p256_limbs", "p256_slots")
 
 
 @pytest.fixture(scope="module", params=engines.TARGETS)
@@ -35,7 +35,7 @@ def test_the_text_of_the_choice_is_the_modules_own_interface() -> None:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 bound |= {name.id for name in targets if isinstance(name, ast.Name)}
         names.append(bound)
-        assert {"groups", "make_engine"} <= bound
+        assert {"decode", "groups", "make_engine"} <= bound
     assert engines.module(engines.PORTABLE) == (ROOT / "firmware" / "engine.py").read_text("utf-8")
     assert engines.module("x64") == engines.module(engines.BOARD)
 

@@ -32,7 +32,8 @@ PLACES = {
     "warn": ("small", 228, 1),
     "word": ("large", 172, 1),
 }
-EXTRA = {"reason": " +3", "test": "36.4℃  ", "warn": " +4"}
+#: Said, not shown.
+SPOKEN = "say"
 #: Longest values that the placeholders of a text get.
 VALUES = {
     "age_trust_minutes": (119,),
