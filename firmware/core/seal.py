@@ -110,6 +110,7 @@ class Segment:
         self._place = b"\x84" + cbor.dumps(device) + cbor.head(0, first)
         self._last = first - 1
         self.kid = key.kid
+        self.device = device
         self.first = first
         protected = cbor.dumps({ALG: AES_CCM_16_64_128, RANGE: [device, first]})
         data = cbor.dumps(["Encrypt", protected, b""])

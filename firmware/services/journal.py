@@ -241,11 +241,12 @@ class Journal:
     def _segment_now(self) -> "Segment":
         """The segment to seal in: that of before, or a new one."""
         segment = self._segment
-        if segment is not None and segment.kid == self._sealing.kid:
+        device = self._device()
+        if segment is not None and segment.kid == self._sealing.kid and segment.device == device:
             ends = self._sealing.ready and self.next_seq - segment.first >= SEGMENT_RECORDS
             if not ends:
                 return segment
-        self._segment = segment = self._sealing.begin(self._device(), self.next_seq)
+        self._segment = segment = self._sealing.begin(device, self.next_seq)
         return segment
 
     def _program(self, kind: int, content: bytes, more: int = 0) -> None:
@@ -294,8 +295,12 @@ class Journal:
 
     # ------------------------------------------------------------------ reading and forgetting
 
-    def batch(self, max_records: int, max_bytes: int) -> tuple[int, bytes, list[bytes]]:
+    def batch(
+        self, max_records: int, max_bytes: int, following: bool = False
+    ) -> tuple[int, bytes, list[bytes]]:
         """The oldest records that wait: first sequence, chain value before it, records with their heads.
+
+        With `following` those behind the last batch, whether or not that one was acknowledged.
 
         A segment's head stands before its first record in the list. At most `max_records` records, and
         `max_bytes` of both, but always one record. With nothing to send the list is empty and the sequence
@@ -320,7 +325,7 @@ class Journal:
                 room -= size
             return not stopped
 
-        place = self._cursor
+        place = begin = self._read_to if following else self._cursor
         try:
             while place.sequence < self._end.sequence and not stopped:
                 place = self._at_next(place)
@@ -334,12 +339,13 @@ class Journal:
         except (OSError, RingError) as e:
             raise _failed(e) from None
         self._read_to = place
-        return self._cursor.sequence + 1, self._cursor.chain, items
+        return begin.sequence + 1, begin.chain, items
 
-    def acknowledge(self, sequence: int) -> None:
+    def acknowledge(self, sequence: int, chain: "bytes | None" = None) -> None:
         """The server holds everything up to `sequence`: move the cursor, which frees what it left behind.
 
-        A sequence that is not new changes nothing; one that was never given raises JournalError. A cursor
+        A sequence that is not new changes nothing; one that was never given raises JournalError, and so does
+        one that has another chain value here than `chain`, if that is given. A cursor
         that the flash does not take is kept in memory: at worst some records are sent again after a restart.
         """
         if sequence > self._end.sequence:
@@ -347,6 +353,8 @@ class Journal:
         try:
             if sequence > self._cursor.sequence:
                 place = self._read_to if self._read_to.sequence == sequence else self._find(sequence)
+                if chain is not None and chain != place.chain:
+                    raise RingError("acknowledged other records")
                 self._cursor = self._at_next(place)
         except (OSError, RingError) as e:
             raise _failed(e) from None

@@ -41,6 +41,7 @@ class OpenSealing(QuickSealing):
     def begin(self, device, first):
         segment = QuickSealing.begin(self, device or "none", first)
         segment.seal = lambda sequence, chain, record: record
+        segment.device = device
         return segment
 
 
