@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -28,6 +28,11 @@ _ECDH_ES_HKDF_256 = -25
 _RANGE = -65537
 _KEY_BITS = 128
 _ITEMS = 48
+#: The plain form of what every record has: its protected header, all up to its sequence, and what the tag is
+#: over up to the external data, which is longer than 23 bytes and shorter than 256.
+_PROTECTED = b"\xa1\x01\x0a"
+_START = b"\x83\x43" + _PROTECTED + b"\xa1\x06\x44"
+_STRUCTURE = b"\x83\x68Encrypt0\x43" + _PROTECTED + b"\x58"
 
 
 class OpenerError(ValueError):
@@ -53,8 +58,7 @@ class Head:
     tag: bytes
 
 
-@dataclass(frozen=True)
-class Followed:
+class Followed(NamedTuple):
     """A sealed record in its place: what opens it, and the chain before and after it."""
 
     sequence: int
@@ -111,8 +115,15 @@ def _load(data: bytes) -> Any:
 
 def parse_sealed(data: bytes) -> tuple[int, bytes, bytes]:
     """Sequence, protected header and ciphertext of a sealed record. Raises OpenerError."""
-    if len(data) > MAX_SEALED:
+    size = len(data)
+    if size > MAX_SEALED:
         raise OpenerError("record: too long")
+    if size > 14 and data.startswith(_START):
+        # As the handhelds write it. Whatever else there may be is read by the rules.
+        if data[12] == 0x58 and data[13] == size - 14:
+            return int.from_bytes(data[8:12], "big"), _PROTECTED, data[14:]
+        if data[12] == 0x59 and data[13] << 8 | data[14] == size - 15:
+            return int.from_bytes(data[8:12], "big"), _PROTECTED, data[15:]
     try:
         protected, unprotected, ciphertext = _load(data)
         if _load(protected) != {1: _AES_CCM_16_64_128} or set(unprotected) != {6}:
@@ -136,7 +147,8 @@ class Segment:
         shared = private_key.exchange(ec.ECDH(), head.ephemeral)
         key = HKDF(SHA256(), _KEY_BITS // 8, None, info).derive(shared)
         self._cipher = AESCCM(key, tag_length=8)
-        self._head = head
+        self._iv = int.from_bytes(head.iv, "big")
+        self._place = b"\x84" + cbor.dumps(head.device) + cbor.dumps(head.first)
         self._decrypt(head.iv, head.tag, "Encrypt", head.protected, b"")
 
     def open(self, sealed: bytes, chain_before: bytes) -> bytes:
@@ -144,10 +156,16 @@ class Segment:
         one out of its place, or one that was changed.
         """
         sequence, protected, ciphertext = parse_sealed(sealed)
-        head = self._head
-        outside = cbor.dumps([head.device, head.first, sequence, chain_before])
-        nonce = int.from_bytes(head.iv, "big") ^ sequence
-        return self._decrypt(nonce.to_bytes(13, "big"), ciphertext, "Encrypt0", protected, outside)
+        outside = self._place + cbor.head(0, sequence) + b"\x58\x20" + chain_before
+        nonce = (self._iv ^ sequence).to_bytes(13, "big")
+        if protected is not _PROTECTED or len(chain_before) != 32:
+            outside = self._place + cbor.head(0, sequence) + cbor.dumps(chain_before)
+            return self._decrypt(nonce, ciphertext, "Encrypt0", protected, outside)
+        try:
+            covered = _STRUCTURE + bytes((len(outside),)) + outside
+            return self._cipher.decrypt(nonce, ciphertext, covered)
+        except (InvalidTag, ValueError) as e:
+            raise CannotOpenError("not sealed for this key, or changed") from e
 
     def _decrypt(
         self, nonce: bytes, ciphertext: bytes, context: str, protected: bytes, outside: bytes
@@ -169,12 +187,18 @@ def open_record(
 
 
 def follow(
-    items: Iterable[bytes], first_sequence: int, chain_before: bytes, device: str, head_before: bytes = b""
+    items: Iterable[bytes],
+    first_sequence: int,
+    chain_before: bytes,
+    device: str,
+    head_before: bytes = b"",
+    former: str | None = None,
 ) -> list[Followed]:
     """Check a batch's order and chain without opening anything. Raises OpenerError.
 
     `head_before` is the head that the record before `first_sequence` was taken with, empty for none: a batch
-    that goes on in its segment has to bring the same. Heads that no record follows are left out.
+    that goes on in its segment has to bring the same. Heads that no record follows are left out. `former` is
+    another id that the device had, None for none.
     """
     followed: list[Followed] = []
     head: Head | None = None
@@ -183,13 +207,14 @@ def follow(
     for item in items:
         if is_head(item):
             head = parse_head(item)
-            if head.device != device:
+            if head.device not in (device, former):
                 raise OpenerError("head: another device's")
             continue
         if head is None:
             raise OpenerError("record without a head")
-        if parse_sealed(item)[0] != sequence:
-            raise OpenerError(f"order: {parse_sealed(item)[0]} came where {sequence} belongs")
+        came = parse_sealed(item)[0]
+        if came != sequence:
+            raise OpenerError(f"order: {came} came where {sequence} belongs")
         begins = head.first == sequence
         if head.first > sequence or (not begins and in_force and head.data != in_force):
             raise OpenerError(f"record {sequence} is of another segment")

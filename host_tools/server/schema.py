@@ -27,6 +27,10 @@ class Token(Base):
     device_id: Mapped[str | None] = mapped_column(String(32))
     #: The root that the handheld is given to pin.
     root_kid: Mapped[bytes | None] = mapped_column(LargeBinary(8))
+    #: SHA-256 of the key that the handheld used it with, which alone gets the same answer again.
+    key_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    #: The handheld that this token is for, if it is for one that was enrolled before.
+    for_device: Mapped[str | None] = mapped_column(String(32))
 
 
 class Device(Base):
@@ -58,6 +62,13 @@ class Device(Base):
     #: The last thing that was wrong with its uploads, and when.
     alert: Mapped[str | None] = mapped_column(String(256))
     alert_unix: Mapped[int | None] = mapped_column(BigInteger)
+    #: What makes its next secret of this one, while it has not used that yet; and since when this one holds.
+    roll: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    secret_unix: Mapped[int | None] = mapped_column(BigInteger)
+    #: The id that this handheld had before, whose records may still be in its journal.
+    former_id: Mapped[str | None] = mapped_column(String(32))
+    #: The handheld that took this one's place; it is revoked since.
+    replaced_by: Mapped[str | None] = mapped_column(String(32))
 
 
 class Record(Base):

@@ -83,10 +83,11 @@ def run(state: State, ports: Ports, authority_url: str | None) -> None:
     log_as_json()
     root_public = read_root_key(state.root_public_key) if authority_url else b""
     key = console.load_or_create_key(state.server)
-    tls = open_pki(state).tls_context()
+    pki = open_pki(state)
+    tls = pki.tls_context()
     store = open_store(state)
     try:
-        asyncio.run(_serve(store, ports, key, tls, authority_url, root_public, open_keys(state)))
+        asyncio.run(_serve(store, ports, key, tls, authority_url, root_public, open_keys(state), pki.ca_der))
     finally:
         store.close()
 
@@ -99,10 +100,13 @@ async def _serve(
     authority_url: str | None,
     root_public: bytes,
     keys: SealingKeys,
+    ca_der: bytes,
 ) -> None:
     bell, metrics = devices.Bell(), Metrics()
     listeners = [
-        Listener(devices.make_app(store, bell, metrics=metrics, keys=keys), ports.devices, tls),
+        Listener(
+            devices.make_app(store, bell, metrics=metrics, keys=keys, ca_der=ca_der), ports.devices, tls
+        ),
         Listener(console.make_app(store, bell, key, ports.console, metrics=metrics), ports.console),
     ]
     tasks = [asyncio.create_task(Keeper(store.days, Desk(store)).run())]

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select, update
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy import Connection, func, select
+from sqlalchemy.orm import DeclarativeBase
 
-from firmware.core.record import GENESIS
+from firmware.core.message import EnrolRequest
 from host_tools.database import Database
-from host_tools.server import migrate
+from host_tools.server import identity, migrate
 from host_tools.server.days import Days
+from host_tools.server.identity import hash_of
 from host_tools.server.schema import Base, Device, Record, Token
 
 TOKEN_BYTES = 16
-SECRET_BYTES = 32
-#: Device ids use letters and digits that nobody mixes up.
-ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
-ID_LETTERS = 8
 #: Days for which records are kept, unless the server is told otherwise.
 KEEP_DAYS = 30
-
-
-class TokenRefused(Exception):
-    """The token is unknown, used or expired; which of them is not told."""
 
 
 class Store(Database):
@@ -43,60 +35,50 @@ class Store(Database):
     # Enrolment -------------------------------------------------------------------------------------------
 
     def create_token(
-        self, place: str, scene: str, now_unix: int, life_s: int, root_kid: bytes | None = None
+        self,
+        place: str,
+        scene: str,
+        now_unix: int,
+        life_s: int,
+        root_kid: bytes | None = None,
+        for_device: str | None = None,
     ) -> bytes:
-        """A new one-time token for a handheld that will stand at `place` with `scene` and pin that root."""
+        """A new one-time token for a handheld that will stand at `place` with `scene` and pin that root.
+
+        `for_device` is the id of one that was enrolled before: it gets its place back where it shows that it
+        is the same, else the new one takes its place.
+        """
         token = secrets.token_bytes(TOKEN_BYTES)
         with self.writing() as session:
             session.add(
                 Token(
-                    token_hash=_hash(token),
+                    token_hash=hash_of(token),
                     place=place,
                     scene=scene,
                     created_unix=now_unix,
                     expires_unix=now_unix + life_s,
                     root_kid=root_kid,
+                    for_device=for_device,
                 )
             )
         return token
 
     def enrol(self, token: bytes, chip_id: bytes, firmware: str, now_unix: int) -> Device:
-        """Trade a token for a device. Raises TokenRefused; after success the token is dead."""
+        """Trade a token for a device, without a key to ask again with. Raises TokenRefused."""
+        return self.enrol_by(EnrolRequest(token, chip_id, firmware), now_unix)[0]
+
+    def enrol_by(self, request: EnrolRequest, now_unix: int) -> tuple[Device, bytes]:
+        """The device that a token is traded for, and the secret that it is to use. Raises TokenRefused."""
         with self.writing() as session:
-            taken = session.execute(
-                update(Token)
-                .where(
-                    Token.token_hash == _hash(token), Token.used_unix.is_(None), Token.expires_unix > now_unix
-                )
-                .values(used_unix=now_unix)
-                .returning(Token.place, Token.scene, Token.root_kid)
-            ).one_or_none()
-            if taken is None:
-                raise TokenRefused("token refused")
-            device = Device(
-                id=self._free_id(session),
-                secret=secrets.token_bytes(SECRET_BYTES),
-                chip_id=chip_id,
-                # PostgreSQL has no place for the character of number zero.
-                firmware=firmware.replace("\0", "\ufffd"),
-                place=taken.place,
-                scene=taken.scene,
-                enrolled_unix=now_unix,
-                root_kid=taken.root_kid,
-                pack_version=0,
-                held_seq=0,
-                held_chain=GENESIS,
-            )
-            session.add(device)
-            session.execute(update(Token).where(Token.token_hash == _hash(token)).values(device_id=device.id))
+            device, secret = identity.enrol(session, request, now_unix)
             session.flush()
             session.expunge(device)
-        return device
+        return device, secret
 
     def token_state(self, token: bytes, now_unix: int) -> tuple[str, str | None]:
         """("open", None), ("used", device id) or ("dead", None) for an unknown or expired token."""
         with self.reading() as session:
-            row = session.get(Token, _hash(token))
+            row = session.get(Token, hash_of(token))
             if row is None:
                 return "dead", None
             if row.used_unix is not None:
@@ -106,10 +88,19 @@ class Store(Database):
     def revoke(self, device_id: str, now_unix: int) -> bool:
         """Refuse a device from now on; False where there is no such device or it is revoked already."""
         with self.writing() as session:
-            device = session.get(Device, device_id)
+            device = session.scalar(select(Device).where(Device.id == device_id).with_for_update())
             if device is None or device.revoked_unix is not None:
                 return False
             device.revoked_unix = now_unix
+            return True
+
+    def roll(self, device_id: str) -> bool:
+        """Have a device change its secret at its next contact; False where there is none to do so."""
+        with self.writing() as session:
+            device = session.scalar(select(Device).where(Device.id == device_id).with_for_update())
+            if device is None or device.revoked_unix is not None:
+                return False
+            identity.roll(device)
             return True
 
     def device(self, device_id: str) -> Device | None:
@@ -159,14 +150,3 @@ class Store(Database):
         """How many records there are."""
         with self.reading() as session:
             return session.scalar(select(func.count()).select_from(Record)) or 0
-
-    @staticmethod
-    def _free_id(session: Session) -> str:
-        while True:
-            device_id = "y-" + "".join(secrets.choice(ALPHABET) for _ in range(ID_LETTERS))
-            if session.get(Device, device_id) is None:
-                return device_id
-
-
-def _hash(token: bytes) -> bytes:
-    return hashlib.sha256(token).digest()

@@ -27,7 +27,7 @@ class PaperHandheld:
     @classmethod
     def enrolled(cls, store: Store, place: str = "Library", scene: str = "registered_venue") -> PaperHandheld:
         token = store.create_token(place, scene, NOW, 3600)
-        device = store.enrol(token, b"\x01" * 6, "test", NOW)
+        device = store.enrol(token, secrets.token_bytes(6), "test", NOW)
         return cls(device.id, device.secret)
 
     def fields(self, **changes: object) -> dict[int, object]:

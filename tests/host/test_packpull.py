@@ -244,7 +244,7 @@ def test_a_new_root(store, authority, puller, client):
         assert given.root_key == new and given.manifest.version == 2
     # One that was given the new root, and one that has changed, get the plain manifest.
     token = store.create_token("Library", "office", NOW, 60, kid_of_key(new))
-    after = store.enrol(token, b"\x01", "test", NOW)
+    after = store.enrol(token, b"\x02", "test", NOW)
     assert sync(client, PaperHandheld(after.id, after.secret)) == plain
     assert sync(client, before, version=2) is None
     authority.certificates.add(authority.foreign.certificate_file)
