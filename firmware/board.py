@@ -15,11 +15,14 @@ from drivers.gm65 import GM65
 from drivers.keys import Keys
 from drivers.led import Led
 from drivers.mlx90614 import Thermometer
+from drivers.speaker import BUFFER_BYTES, Speaker
 from drivers.st7789 import ST7789
 from drivers.vibration import Vibration
 
 #: Longest time without a feed before the watchdog resets the board. A TLS handshake blocks for seconds.
 WATCHDOG_MS = 30_000
+#: Samples a second of the spoken clips.
+VOICE_HZ = 8_000
 
 
 class Board:
@@ -41,12 +44,28 @@ class Board:
         self.buzzer = Buzzer(machine.PWM(pin(7)))
         self.led = Led(machine.PWM(pin(38)), machine.PWM(pin(39)), machine.PWM(pin(40)))
         self.vibration = Vibration(pin(41, pin.OUT, value=0))
+        self.speaker = Speaker(self._start_i2s, pin(47, pin.OUT, value=0))
         self.battery = Battery(machine.ADC(pin(1), atten=machine.ADC.ATTN_11DB))
         self.nvs = esp32.NVS("yima")
         #: The journal's partition, see docs/wiring.md and firmware/services/ring.py.
         self.journal = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")[0]
         self.wlan = network.WLAN(network.WLAN.IF_STA)
         self.chip_id = machine.unique_id()
+
+    def _start_i2s(self) -> machine.I2S:
+        """The loudspeaker's bus, for one clip."""
+        pin = machine.Pin
+        return machine.I2S(
+            0,
+            sck=pin(15),
+            ws=pin(16),
+            sd=pin(42),
+            mode=machine.I2S.TX,
+            bits=16,
+            format=machine.I2S.MONO,
+            rate=VOICE_HZ,
+            ibuf=BUFFER_BYTES,
+        )
 
     def start_watchdog(self) -> machine.WDT:
         """Start the watchdog; on this chip it cannot be stopped again."""

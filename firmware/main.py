@@ -11,9 +11,10 @@ from firmware.board import Board
 from firmware.core.errors import CoreError
 from firmware.core.message import MAX_PROVISIONING_BYTES, parse_provisioning
 from firmware.core.p256_comb import Secrets
-from firmware.engine import groups, make_engine
-from firmware.services.clock import Clock
-from firmware.services.files import read_limited
+from firmware.engine import decode, groups, make_engine
+from firmware.services.cable import forget, hand_over
+from firmware.services.clock import Clock, epoch_offset_s
+from firmware.services.enrolment import Enrolment
 from firmware.services.gate import Gate, Senses
 from firmware.services.inbox import Inbox
 from firmware.services.intake import Intake
@@ -36,6 +37,7 @@ from firmware.ui.fonts import Fonts
 from firmware.ui.panel import Panel
 from firmware.ui.screens import Screens
 from firmware.ui.stage import KEY, SCAN
+from firmware.ui.voice import Voice
 
 if False:
     from firmware.core.packview import Pack
@@ -148,7 +150,16 @@ async def _run() -> None:
     packs.on_installed = pack_came
     gate.thermometer_ok = test.thermometer_ok
     fonts.texts.of_rules = gate.rule_text
-    panel = Panel(screens, board.buzzer, board.led, board.vibration)
+    voice = Voice(fonts.clips, board.speaker, decode)
+    voice.on = gate.voice
+    panel = Panel(screens, board.buzzer, board.led, board.vibration, voice)
+
+    def restart() -> None:
+        try:
+            screens.fault(supervisor.code)
+            time.sleep_ms(FAULT_MS)
+        finally:
+            board.restart()
 
     supervisor = Supervisor(board.start_watchdog(), DATA + "/crash.txt", board.restart)
     supervisor.spawn("flow", Flow(gate, panel, inbox, lambda: supervisor.beat("flow")).run(), True, FLOW_MS)

@@ -70,6 +70,8 @@ SETTINGS = (
     Field("place", TEXT, "", limit=64),
     Field("scene", TEXT, "public_place", limit=32),
     Field("language", CHOICE, "zh", choices=("zh", "en")),
+    # Whether results are spoken.
+    Field("voice", CHOICE, 0, choices=(0, 1)),
     Field("wifi_ssid", TEXT, "", limit=32),
     Field("wifi_key", TEXT, "", limit=64),
     Field("root_key", BYTES, b"", limit=64, exact=64),

@@ -191,6 +191,15 @@ class Gate:
     @property
     def can_turn(self) -> bool:
         """Whether the scene leaves a choice of direction."""
+    @property
+    def voice(self) -> bool:
+        """Whether results are spoken."""
+        return bool(self._vault.settings.get("voice"))
+
+    def switch_voice(self) -> None:
+        """Speak or be silent, kept over a restart."""
+        self._update({"voice": 0 if self.voice else 1})
+
         return self.scene().directions == ENTRIES_AND_EXITS
 
     def turn_direction(self) -> None:

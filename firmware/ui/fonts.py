@@ -224,3 +224,5 @@ class Fonts:
         self.large = Font(directory + "/text24.bin", strip)
         self.pictures = Pictures(directory + "/pictures.bin")
         self.texts = Texts(_contents(directory + "/texts.bin", b"YT1"))
+        #: What firmware.ui.voice says.
+        self.clips = _contents(directory + "/voice.bin", b"YV1")

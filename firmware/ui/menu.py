@@ -16,14 +16,16 @@ _LANGUAGE = 1
 _PACK = 2
 _TEST = 3
 _SCENE = 4
-_CLOCK = 5
+_VOICE = 5
+_CLOCK = 6
 
 
 async def open_menu(stage: "Stage", passenger: "Passenger") -> "bytes | None":
     """Show the list and do what is chosen; returns the next code where one came meanwhile."""
     text = stage.screens.text
     print("flow: menu")
-    names = ["menu_manual", "menu_language", "menu_pack", "menu_test", "menu_scene"]
+    voice = "menu_voice_off" if stage.gate.voice else "menu_voice_on"
+    names = ["menu_manual", "menu_language", "menu_pack", "menu_test", "menu_scene", voice]
     if stage.gate.clock_conflict:
         names.append("menu_clock")
     chosen = await stage.pick("title_menu", [text(name) for name in names])
@@ -32,6 +34,10 @@ async def open_menu(stage: "Stage", passenger: "Passenger") -> "bytes | None":
     if chosen == _LANGUAGE:
         stage.gate.switch_language()
         stage.screens.language = stage.gate.language
+    elif chosen == _VOICE:
+        stage.gate.switch_voice()
+        stage.panel.voice.on = stage.gate.voice
+        stage.panel.voice.say(("say_on",))
     elif chosen == _PACK:
         await _pack(stage)
     elif chosen == _TEST:

@@ -12,6 +12,7 @@ from firmware.core.decision import ID_DIFFERENT, ID_EQUAL, MASK_OFF, MASK_WORN, 
 from firmware.core.scene import STEP_ID, STEP_MASK, STEP_TEMPERATURE, Scene
 from firmware.ui import sounds
 from firmware.ui.stage import KEY, KEY_NO, KEY_YES, READING, SCAN
+from firmware.ui.voice import words_of
 
 if False:
     from firmware.services.thermometry import Reading
@@ -121,7 +122,7 @@ class Passenger:
             decision.reasons.append(reasons.ID_UNCHECKED)
             return
         stage.inbox.clear()
-        stage.panel.signal(sounds.NOTICE)
+        stage.panel.signal(sounds.NOTICE, ("say_id_check",))
         stage.screens.id_check(stage.bar(self._direction), decision.name or "", decision.id_tail or "")
         print("flow: id_check")
         key = await stage.key((KEY_NO, KEY_YES), scene.id_timeout_ms)
@@ -160,6 +161,7 @@ class Passenger:
         self._decision, self._party, self._asks_mask = decision, party, asks_mask
         self._bar = stage.bar(self._direction)
         self._show_progress(None, 0)
+        stage.panel.voice.say(("say_measure",))
         print("flow: measure %d/%d" % (party[0] + 1, party[1]))
         task = asyncio.create_task(self._take_temperature(scene))
         try:
@@ -255,7 +257,10 @@ class Passenger:
                 age_days,
                 first.role,
             )
-        stage.panel.signal((sounds.PASS, sounds.STOP, sounds.ATTENTION)[outcome])
+        out = self._direction == record.DIRECTION_OUT
+        stage.panel.signal(
+            (sounds.PASS, sounds.STOP, sounds.ATTENTION)[outcome], words_of(outcome, decisions, out)
+        )
         print("flow: verdict %d" % outcome)
         stage.gate.scan(True)
         stage.inbox.clear(SCAN)

@@ -104,12 +104,22 @@ class Gate:
         return 1
 
 
+class Voice:
+    def __init__(self):
+        self.said = []
+
+    def say(self, text_ids, after_ms=0):
+        self.said.append(text_ids)
+
+
 class Panel:
     def __init__(self, screens):
         self.screens = screens
+        self.voice = Voice()
 
-    def signal(self, signal):
-        pass
+    def signal(self, signal, says=()):
+        if says:
+            self.voice.say(says)
 
 
 def lead(scene, kind=codes.KIND_LIVE, people=1, answers=None, change=None, call=None):
