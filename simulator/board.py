@@ -27,6 +27,7 @@ from simulator.nvs import Nvs, NvsError
 from simulator.ports import BusError, I2CBus, UartPort
 from simulator.radio import Radio
 from simulator.relay import Relay
+from simulator.sound import I2SPort
 from simulator.timebase import Handle
 from simulator.trace import Trace
 from simulator.wear import Wear
@@ -97,6 +98,7 @@ class Board:
         self.buzzer = Buzzer(world.note)
         self.led = Led(world.note)
         self.vibration = Vibration(world.note)
+        self.i2s = I2SPort(time, world.note, self._i2s_sent, profile / "rom.img")
         self.battery = Battery(
             lambda: world.battery_mv, lambda: self.scanner.scanning, divider=wiring.BATTERY_DIVIDER
         )
@@ -114,6 +116,7 @@ class Board:
             p.PWM: self._pwm,
             **self.wires.operations(),
             p.ADC: self._adc,
+            **self.i2s.operations(),
             p.WDT_START: self._watchdog_start,
             p.WDT_FEED: lambda unit, aux, data: self._watchdog_feed(),
             p.TIMER: self._timer,
@@ -153,6 +156,8 @@ class Board:
         elif pin == wiring.VIBRATION:
             self.vibration.drive(level != 0)
         elif pin in (wiring.BUZZER, wiring.PANEL_BACKLIGHT, *wiring.LED):
+        elif pin == wiring.AMPLIFIER:
+            self.i2s.enable(level != 0)
             self._drive(pin, 0, 65536 if level else 0)
 
     def _pin_in(self, pin: int, pull: int, data: bytes) -> bytes:
@@ -228,6 +233,10 @@ class Board:
         self._zones_file.write_bytes(zones)
 
     def _scanner_supply(self) -> None:
+    def _i2s_sent(self, unit: int, count: int) -> None:
+        if self.session:
+            self.session.event(p.EV_I2S_SENT, unit, count)
+
         self.scanner.power(self._plugged["gm65"] and bool(self._levels.get(wiring.SCANNER_POWER)))
 
     def _erased(self, unit: int, sector: int, data: bytes) -> bytes:
@@ -308,6 +317,7 @@ class Board:
             self._drive(pin, 0, 0)
         self.vibration.drive(False)
         self.relay.close()
+        self.i2s.reset()
         self.radio.reset()
         self.nvs.reload()
 

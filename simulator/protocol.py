@@ -41,6 +41,8 @@ HEAP = 0x0F  # data <II heap bytes in use, bytes free
 
 # Answered.
 PIN_IN = 0x81  # unit pin, aux 1 pull-down, 2 pull-up; answer: level
+I2S_WRITE = 0x10  # unit bus, data: samples
+I2S_STOP = 0x11  # unit bus
 I2C_WRITE = 0x82  # unit bus, aux address | stop << 8, data; answer: <H acknowledged bytes
 I2C_READ = 0x83  # unit bus, aux address | stop << 8, data <H length; answer: the bytes
 I2C_INIT = 0x84  # unit bus, data <BBI sda, scl, frequency
@@ -57,6 +59,7 @@ HELLO = 0x8F  # answer: HELLO_ANSWER
 POWER_CUT = 0x90  # the armed power cut has come; never answered
 FLASH_ERASE = 0x9E  # unit partition (see simulator/wear.py), aux sector; answer: one byte, 0 for a good one
 
+I2S_INIT = 0x91  # unit bus, data <BBBBBI bit clock, word clock, data, bits, 0 mono or 1 stereo, rate in Hz
 HELLO_ANSWER = struct.Struct("<BBqI6s")
 """Reset cause, flags, clock difference in s, power cut after so many flash operations (0 never), chip
 id."""
@@ -70,6 +73,10 @@ EV_HEAP = 6  # report the heap
 EV_INTERRUPT = 5  # value 1: raise KeyboardInterrupt; 0: never mind, if it was not raised yet
 
 SERIAL_PROMPT, SKIP_MAIN = 1, 2
+EV_I2S_SENT = 7  # unit bus, value: so many bytes have left its buffers
+EV_TIME = (
+    7  # nothing but a reason to look: a moment has come, bytes lie on a UART, or the clock goes otherwise
+)
 """Flags of HELLO_ANSWER: end in a prompt on the serial port; do not run main.py."""
 
 WRITE_NVS, READ_NVS, ERASE_NVS, COMMIT_NVS = 0, 1, 2, 3

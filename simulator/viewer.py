@@ -1,13 +1,16 @@
 """One page that watches the handheld over a WebSocket.
 
 To the page, binary: a rectangle of the screen, ``x y w h`` as u16 and the pixels as RGB565, all high byte
-first. To the page, text: JSON, either ``{"type": "state", ...}`` or ``{"type": "event", ...}``. From the
-page, text: ``{"key": "yes", "closed": true}`` while a key is held, and ``false`` when it is let go.
+first. To the page, text: JSON, either ``{"type": "state", ...}`` or ``{"type": "event", ...}``, or for what the
+loudspeaker is sent ``{"type": "sound", "rate_hz": 8000, "pcm": "..."}`` with 16-bit samples, low byte first, in
+base64; none where the sound breaks off. From the page, text: ``{"key": "yes", "closed": true}`` while a key is
+held, and ``false`` when it is let go.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import struct
@@ -29,6 +32,7 @@ SHOWN = frozenset(
     (
         "led",
         "tone",
+        "speech",
         "vibration",
         "backlight",
         "key",
@@ -76,6 +80,7 @@ class Viewers:
     def follow_panel(self) -> None:
         """Hear of what is drawn; the board has to be there."""
         self._handheld.board.panel_drawn = self._drawn
+        self._handheld.board.i2s.listener = self._heard
         self._handheld.board.panel_changed = lambda: self._drawn(0, 0, WIDTH, HEIGHT)
 
     def close(self) -> None:
@@ -95,6 +100,11 @@ class Viewers:
             )
             for viewer in self._viewers:
                 viewer.say(text)
+
+    def _heard(self, samples: bytes, rate_hz: int) -> None:
+        pcm = base64.b64encode(samples).decode()
+        for viewer in self._viewers:
+            viewer.say(json.dumps({"type": "sound", "rate_hz": rate_hz, "pcm": pcm}))
 
     def _drawn(self, x: int, y: int, w: int, h: int) -> None:
         for viewer in self._viewers:

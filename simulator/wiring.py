@@ -28,5 +28,13 @@ BUZZER = 7
 LED = {38: 0, 39: 1, 40: 2}
 """GPIO of each colour of the LED, and its place in (red, green, blue)."""
 VIBRATION = 41
+
+I2S_ID = 0
+I2S_SCK = 15
+I2S_WS = 16
+I2S_SD = 42
+AMPLIFIER = 47
+"""The amplifier's SD_MODE: off while it is low."""
+
 BATTERY = 1
 BATTERY_DIVIDER = 2

@@ -3,7 +3,7 @@
 import { Camera } from "./camera.js";
 import { Link, ask } from "./link.js";
 import { Screen } from "./screen.js";
-import { Buzzer } from "./sound.js";
+import { Buzzer, Loudspeaker } from "./sound.js";
 import { Flash } from "./flash.js";
 import { Inside } from "./inside.js";
 import { Models } from "./models.js";
@@ -16,6 +16,7 @@ const $ = (id) => document.getElementById(id);
 
 const screen = new Screen($("screen"));
 const buzzer = new Buzzer();
+const loudspeaker = new Loudspeaker(buzzer);
 const camera = new Camera();
 const inside = new Inside(complain);
 const models = new Models((json) => fault(json));
@@ -52,6 +53,17 @@ function playTone(hz) {
   buzzer.play(hz);
   $("buzzer").classList.toggle("on", hz > 0);
   $("buzzer").setAttribute("aria-label", hz ? `Buzzer ${hz} hertz` : "Buzzer silent");
+}
+
+// Samples for the loudspeaker; none: the sound breaks off.
+function speak({ pcm, rate_hz: rate }) {
+  const said = $("said");
+  if (pcm) said.dataset.samples = Number(said.dataset.samples ?? 0) + loudspeaker.play(pcm, rate);
+  else loudspeaker.stop();
+}
+
+function showSpeech({ on, text }) {
+  $("said").textContent = on || !text ? "" : `“${text}”`;
 }
 
 function vibrate(on) {
@@ -161,6 +173,7 @@ for (const action of ["on", "kill", "cycle", "reset"]) {
 const events = {
   led: ({ rgb }) => showLed(rgb),
   tone: ({ hz }) => playTone(hz),
+  speech: showSpeech,
   vibration: ({ on }) => vibrate(on),
   aim: ({ on }) => $("lens").classList.toggle("on", on),
   scanner_beep: () => buzzer.beep(),
@@ -192,6 +205,7 @@ const link = new Link({
       playTone(0);
       vibrate(false);
     }
+      loudspeaker.stop();
     showStatus();
   },
   state: (state) => {

@@ -11,7 +11,7 @@ export class Link {
   #on;
   #pressed = new Map();
 
-  // on: {state(object), event(object), pixels(ArrayBuffer), connected(boolean)}
+  // on: {state(object), event(object), sound(object), pixels(ArrayBuffer), connected(boolean)}
   constructor(on) {
     this.#on = on;
     this.#open();

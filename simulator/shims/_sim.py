@@ -30,6 +30,7 @@ rtc = [0]  # seconds that the simulated clock differs from the computer's
 rom: list = []  # the image that the shims come from, kept for `rare`, and the heap in use before them
 journal: list = []  # the open file of the journal's partition, if there is one
 cut = [0]  # flash operations until the power goes, 0 for never
+room = [0]  # bytes that fit into the buffers of I2S
 
 
 def die() -> None:
@@ -180,6 +181,8 @@ def hook_asyncio(core: object) -> None:
     def wait_io_event(self: object, dt: int) -> None:
         if seen[0] is not self:
             seen[0] = self
+            elif kind == 7:
+                room[0] += value
             core.create_task(follow())
         original(self, dt)
 

@@ -30,7 +30,7 @@ _pwm: dict = {}
 
 
 def __getattr__(name: str) -> object:
-    return getattr(_sim.rare("machine"), name)
+    return getattr(_sim.rare("i2s" if name == "I2S" else "machine"), name)
 
 
 def reset() -> None:
