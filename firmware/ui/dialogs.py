@@ -1,4 +1,4 @@
-"""The layout of lists and questions, which come between passages."""
+"""The layout of lists, questions and what takes a while, all of which come between passages."""
 
 from firmware.ui import widgets as w
 from firmware.ui.views import View
@@ -50,3 +50,22 @@ class Dialog(View):
         for i, label in enumerate(self._labels):
             label.set(self._rows[first + i])
             self._marks[i].set("→" if first + i == at else "")
+
+
+class Progress(View):
+    """A title, how many parts of how many there are, a bar that fills, and what to do meanwhile."""
+
+    def __init__(self, fonts: "Fonts", title_id: str, hint_id: str) -> None:
+        super().__init__(fonts)
+        self.title_id = title_id
+        self.line(fonts.large, 48, w.AMBER, self.text(title_id))
+        self._count = self.label(fonts.large, 118, w.WHITE)
+        self._gauge = w.Gauge(24, 162, 192, 20, self.inks.plain(w.PANEL, w.GREEN_TEXT))
+        self.group.append(self._gauge.grid)
+        self.line(fonts.small, 198, w.DIM, self.text(hint_id))
+        self.keys((self.text("key_back"), "", ""))
+
+    def set(self, part: int, parts: int) -> None:
+        """Show this; only what differs is drawn."""
+        self._count.set("%d / %d" % (part, parts))
+        self._gauge.set(part, max(1, parts))

@@ -1,6 +1,7 @@
 """The checker's flow: idle, then whatever a code or a key asks for, then idle again. Only this task draws."""
 
 from firmware.ui import texts
+from firmware.ui.enrolling import enrol
 from firmware.ui.menu import open_menu
 from firmware.ui.passenger import Passenger
 from firmware.ui.stage import KEY_MIDDLE, KEY_NO, KEY_YES, SCAN, Stage
@@ -16,6 +17,7 @@ if False:
 IDLE_TICK_MS = 500
 PLACE_PREFIX = b"YL1:"
 SHEET_PREFIX = b"YS1:"
+ENROL_PREFIX = b"YE1:"
 #: For how long the next frame of a sheet is waited for.
 FRAME_MS = 30_000
 
@@ -41,6 +43,8 @@ class Flow:
             return await self._place(text)
         if prefix == SHEET_PREFIX and self._stage.gate.intake:
             return await self._sheet(text)
+        if prefix == ENROL_PREFIX and self._stage.gate.enrolment:
+            return await enrol(self._stage, self._stage.gate.enrolment, text)
         return await self._passenger.lead(text)
 
     async def _idle(self) -> "bytes | None":
@@ -105,8 +109,7 @@ class Flow:
             print("flow: sheet %d/%d" % (have, count))
             if have >= count:
                 return await stage.notice("notice_sheet_read" if count else "notice_sheet_bad")
-            lines = ["%d / %d" % (have, count)]
-            stage.screens.question(stage.bar(), "title_sheet", lines, ("key_back", "", ""))
+            stage.screens.progress(stage.bar(), "title_sheet", have, count, "hint_sheet")
             stage.gate.scan(True)
             stage.beat()
             event = await stage.inbox.get(FRAME_MS)

@@ -12,16 +12,23 @@ if False:
 
 class Bar:
     """What the bar on top says: place, name of the scene, direction (0 in, 1 out, 2 none, 3 whichever fits),
-    battery.
+    battery. `both_ways`: people come in and go out here, so every verdict says which, in large.
     """
 
-    __slots__ = ("battery_percent", "direction", "place", "scene")
+    __slots__ = ("battery_percent", "both_ways", "direction", "place", "scene")
 
-    def __init__(self, place: str, scene: str, direction: int, battery_percent: int) -> None:
+    def __init__(
+        self, place: str, scene: str, direction: int, battery_percent: int, both_ways: bool = False
+    ) -> None:
         self.place = place
         self.scene = scene
         self.direction = direction
         self.battery_percent = battery_percent
+        self.both_ways = both_ways
+
+    def way(self) -> int:
+        """The direction that a verdict says in large: 0 in, 1 out, 2 none."""
+        return self.direction if self.both_ways and self.direction < 2 else 2
 
     def key(self) -> "tuple[object, ...]":
         """Equal for two bars that look the same."""
@@ -158,7 +165,7 @@ class Screens:
             )
         self._clear()
         self._show(
-            views.Verdict(self._fonts, verdict, reasons, person, body_centi_c, test_age_days),
+            views.Verdict(self._fonts, verdict, reasons, person, body_centi_c, test_age_days, bar.way()),
             bar,
         )
 
@@ -171,12 +178,27 @@ class Screens:
     def party(self, bar: Bar, members: "list[Member]", verdict: int) -> None:
         """The verdicts of up to six people on one code, as (name, verdict, body temperature, reason)."""
         self._clear()
-        self._show(views.Party(self._fonts, members, verdict), bar)
+        self._show(views.Party(self._fonts, members, verdict, bar.way()), bar)
 
     def notice(self, bar: Bar, text_id: str, value: "int | None" = None) -> None:
         """A remark that is no verdict, perhaps with a number in it."""
         self._clear()
         self._show(views.Notice(self._fonts, text_id, value), bar)
+
+    def fault(self, code: str) -> None:
+        """The handheld has failed and restarts; the code is for whoever is told of it."""
+        self._clear()
+        self._show(views.Fault(self._fonts, code), None)
+
+    def progress(self, bar: Bar, title_id: str, part: int, parts: int, hint_id: str) -> None:
+        """Something that takes a while and how far it is; key back / - / -."""
+        view = self._view
+        if not isinstance(view, dialogs.Progress) or view.title_id != title_id:
+            view = None  # or this name would keep the old view alive beside the new one
+            self._clear()
+            view = dialogs.Progress(self._fonts, title_id, hint_id)
+        view.set(part, parts)
+        self._show(view, bar)
 
     def _clear(self) -> None:
         """Let go of the view that shows, before the next is built: there is no memory for two of them."""

@@ -47,7 +47,8 @@ class Stage:
         gate = self.gate
         if direction is None:
             direction = gate.direction
-        return Bar(gate.place, gate.scene().name(gate.language), direction, gate.battery_percent)
+        name = gate.scene().name(gate.language)
+        return Bar(gate.place, name, direction, gate.battery_percent, gate.can_turn)
 
     async def key(self, wanted: "tuple[int, ...]", timeout_ms: int) -> "int | None":
         """The next of the wanted keys, None after `timeout_ms`; anything else is passed over."""

@@ -17,10 +17,16 @@ if False:
 
 #: Names of the pictures by verdict.
 SHAPES = ("pass", "stop", "attention")
-#: Ground and ink of a verdict. Told apart by luminance (0.17, 0.04, 0.58), never by hue alone.
+#: Ground and ink of a verdict. Told apart by luminance (0.16, 0.03, 0.58), never by hue alone.
 COLORS = ((w.GREEN, w.WHITE), (w.RED, w.WHITE), (w.YELLOW, w.BLACK))
+#: Shape and sign of a small shape on a dark card, where the red would not be seen.
+ROW_COLORS = ((w.GREEN, w.WHITE), (w.WHITE, w.RED), (w.YELLOW, w.BLACK))
+#: The names of the ways, as in the pictures: an arrow into a doorway or out of it, and a word.
+WAYS = ("in", "out")
 #: State of a row of the self-test.
 FAILED = 2
+#: What can be reported broken, in the order of the codes E1, E2 ... that stand where else "OK" does.
+_PARTS = "display assets scanner thermometer clock flash journal trust wifi battery keys"
 #: Notices of things that go as they should; all others carry the attention mark.
 CALM_NOTICES = (
     "notice_starting",
@@ -209,7 +215,7 @@ class Measure(View):
         self._digits = self.digits(112, 116, self.ground)
         self._unit = w.line(fonts.large, 0, 113, 32, self.ink(w.DIM), w.LEFT, "℃")
         self.group.append(self._unit)
-        self._gauge = w.Gauge(24, 184, 192, 10, self.inks.plain(w.PANEL, w.GREEN))
+        self._gauge = w.Gauge(24, 184, 192, 10, self.inks.plain(w.PANEL, w.GREEN_TEXT))
         self.group.append(self._gauge.grid)
         self._hint = self.label(fonts.small, 201, w.DIM)
         if ask_mask:
@@ -253,11 +259,14 @@ class Verdict(View):
         person: str,
         body_centi_c: "int | None",
         test_age_days: "int | None",
+        way: int,
     ) -> None:
         ground, ink = COLORS[verdict]
         super().__init__(fonts, ground, ink)
         word = SHAPES[verdict] + "_" + fonts.texts.language
-        self.picture(SHAPES[verdict], 31, self.ink(ink))
+        self.picture(SHAPES[verdict], 31, self.ink(ink), 12 if way < 2 else None)
+        if way < 2:
+            self._way(way, ground, ink)
         self.picture(word, 179 - fonts.pictures.size(word)[1] // 2, self.ink(ink))
         temperature = "" if body_centi_c is None else celsius(body_centi_c) + "℃"
         if verdict == reasons.PASS:
@@ -280,19 +289,41 @@ class Verdict(View):
             self.line(fonts.small, 247 + 20 * i, ink, text)
         self.line(fonts.small, 291 if len(advice) > 1 else 280, ink, joined((person, temperature), "  "))
 
+    def _way(self, way: int, ground: int, ink: int) -> None:
+        """In or out, beside the shape. Out is a card of the ink's colour: the two differ from afar."""
+        if way == 1:
+            self.box(136, 31, 92, 112, ink)
+            ground, ink = ink, ground
+        palette = self.inks.text(ground, ink)
+        pictures = self.fonts.pictures
+        word = WAYS[way] + "_" + self.fonts.texts.language
+        width, height = pictures.size(word)
+        self.picture("way_" + WAYS[way], 34, palette, 154)
+        self.picture(word, 117 - height // 2, palette, 182 - width // 2)
+
 
 class Party(View):
     """A companion and the people on the same code: the verdict of all on top, then one row for each."""
 
-    def __init__(self, fonts: "Fonts", members: "list[Member]", verdict: int) -> None:
+    def __init__(self, fonts: "Fonts", members: "list[Member]", verdict: int, way: int) -> None:
         super().__init__(fonts)
         ground, ink = COLORS[verdict]
         top = w.BAR_HEIGHT
         self.box(0, top, w.WIDTH, 52, ground)
         self.picture(SHAPES[verdict] + "_40", top + 6, self.inks.shape(ground, ink, ground), 12)
-        self.line(fonts.large, top + 1, ink, self.text("word_" + SHAPES[verdict]), 62, 172, w.LEFT, ground)
+        room = 172
+        if way < 2:
+            room = 98
+            if way == 1:
+                self.box(164, top, 76, 52, ink)
+            colors = (ink, ground) if way == 1 else (ground, ink)
+            self.picture("way_" + WAYS[way] + "_40", top + 6, self.inks.text(*colors), 166)
+            word = self.text("dir_" + WAYS[way])
+            font = fonts.large if fonts.large.width(word) <= 32 else fonts.small
+            self.line(font, top + 26 - font.height // 2, colors[1], word, 206, 32, w.CENTRE, colors[0])
+        self.line(fonts.large, top + 1, ink, self.text("word_" + SHAPES[verdict]), 62, room, w.LEFT, ground)
         title = self.text("title_party").format(len(members))
-        self.line(fonts.small, top + 28, ink, title, 62, 172, w.LEFT, ground)
+        self.line(fonts.small, top + 28, ink, title, 62, room, w.LEFT, ground)
         # Up to four rows have room for large names.
         font = fonts.large if len(members) <= 4 else fonts.small
         pitch = 58 if len(members) <= 4 else 236 // len(members)
@@ -305,7 +336,7 @@ class Party(View):
 
     def _row(self, member: "Member", font: "Font", y: int, height: int) -> None:
         name, verdict, body_centi_c, reason = member
-        palette = self.inks.shape(w.PANEL, *COLORS[verdict])
+        palette = self.inks.shape(w.PANEL, *ROW_COLORS[verdict])
         self.picture(SHAPES[verdict] + "_32", y + (height - 32) // 2, palette, 14)
         detail = "" if body_centi_c is None else celsius(body_centi_c) + "℃"
         if reason != reasons.OK:
@@ -332,6 +363,23 @@ class Notice(View):
             self.picture("attention_40", y - 56, self.inks.shape(self.ground, w.YELLOW, w.BLACK))
         for i, text in enumerate(lines):
             self.line(fonts.large, y + 34 * i, w.WHITE if i else w.AMBER, text)
+
+
+class Fault(View):
+    """The handheld restarts by itself; what a person can report is the code."""
+
+    def __init__(self, fonts: "Fonts", code: str) -> None:
+        super().__init__(fonts)
+        self.picture("attention_40", 52, self.inks.shape(self.ground, w.YELLOW, w.BLACK))
+        color = w.AMBER
+        y = 100
+        for text in fonts.large.wrap(self.text("notice_restart"), 228, 2):
+            self.line(fonts.large, y, color, text)
+            color = w.WHITE
+            y += 34
+        self.group.append(w.Cards(200, 64, w.PANEL).at(20, 186))
+        self.line(fonts.large, 203, w.WHITE, code, ground=w.PANEL)
+        self.line(fonts.small, 262, w.DIM, self.text("hint_report"))
 
 
 class SelfTest(View):
@@ -369,10 +417,13 @@ class SelfTest(View):
         text_id, state = row
         font = self.fonts.large if self._large else self.fonts.small
         color = (w.DIM, w.GREEN_TEXT, w.RED_TEXT)[state]
+        part = text_id[len("chip_") :]
         word = self.text(("state_running", "state_ok", "state_failed")[state])
-        group.append(w.line(font, 10, 0, 158, self.ink(w.WHITE), w.LEFT, self.text(text_id)))
-        group.append(w.line(font, 150, 0, 80, self.ink(color), w.RIGHT, word))
+        if state == FAILED and part in _PARTS.split():
+            word = "E%d" % (_PARTS.split().index(part) + 1)
+        group.append(w.line(font, 10, 0, 156, self.ink(w.WHITE), w.LEFT, self.text(text_id)))
+        group.append(w.line(font, 154, 0, 80, self.ink(color), w.RIGHT, word))
         if state == FAILED:
-            message = self.text("fail_" + text_id[len("chip_") :])
+            message = self.text("fail_" + part)
             small = self.fonts.small
             group.append(w.line(small, 10, font.height - 3, 220, self.ink(w.AMBER), w.LEFT, message))

@@ -19,8 +19,9 @@ WHITE = 0xFFFFFF
 GROUND = 0x0C1014
 PANEL = 0x1C2228
 DIM = 0x96A0AA
-GREEN = 0x008444
-RED = 0x780010
+#: The grounds of the verdicts. tests/sim/test_screens_seen.py holds them apart for every eye.
+GREEN = 0x008241
+RED = 0x6C000E
 YELLOW = 0xFFBE00
 #: Words in colour on the dark ground.
 GREEN_TEXT = 0x5CD69A
