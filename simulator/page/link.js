@@ -31,7 +31,7 @@ export class Link {
         return;
       }
       const message = JSON.parse(data);
-      (message.type === "state" ? this.#on.state : this.#on.event)(message);
+      this.#on[message.type](message);
     };
     socket.onclose = () => {
       this.#on.connected(false);
