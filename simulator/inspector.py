@@ -62,11 +62,11 @@ class Inspector:
         }
 
     async def journal(self, newest: int) -> dict[str, Any]:
-        """Sectors and the newest records. Raises InspectorError."""
+        """Sectors and the newest records; a board without the partition has none. Raises InspectorError."""
         path = self._handheld.profile / JOURNAL_IMAGE
         async with self._turn:
             try:
-                image = await asyncio.to_thread(path.read_bytes)
+                image = await asyncio.to_thread(path.read_bytes) if path.exists() else b""
                 return await asyncio.to_thread(journal_view, image, self._keys, newest)
             except (OSError, ValueError) as e:
                 raise InspectorError(f"{JOURNAL_IMAGE}: {type(e).__name__}") from e

@@ -63,7 +63,7 @@ class Sector:
 
 def read_ring(image: bytes) -> list[Sector]:
     """The sectors with a sound head in the order of their numbers. Raises RingImageError."""
-    if not image or len(image) % SECTOR_BYTES or len(image) > MAX_IMAGE_BYTES:
+    if len(image) % SECTOR_BYTES or len(image) > MAX_IMAGE_BYTES:
         raise RingImageError("no whole number of sectors")
     count = len(image) // SECTOR_BYTES
     found = []

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe import findings
 from boards import make_image
 from PIL import Image
 from test_web import FIRMWARE, Simulator, authority, browser, code_picture, page, simulator, until
@@ -17,7 +18,6 @@ from simulator import camera, optics, scenario
 __all__ = ["authority", "browser", "page", "simulator"]
 
 HERE = Path(__file__).resolve().parent
-CHECK = (HERE / "a11y.js").read_text("utf-8")
 FOCUS = (HERE / "focus.js").read_text("utf-8")
 
 WRITER = """
@@ -266,9 +266,7 @@ def test_answers_to_the_handhelds_questions_become_words_of_the_scene(tmp_path: 
 
 @pytest.mark.browser
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (360, "light")])
-def test_nothing_for_an_accessibility_checker_to_find(
-    browser, simulator: Simulator, width: int, scheme: str
-) -> None:
+def test_axe_finds_nothing(browser, simulator: Simulator, width: int, scheme: str) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     opened = context.new_page()
     try:
@@ -277,10 +275,21 @@ def test_nothing_for_an_accessibility_checker_to_find(
             until(opened, "!document.querySelector('#status').textContent.startsWith('Connecting')")
             for at in range(opened.locator("summary").count()):
                 opened.locator("summary").nth(at).click()
-            assert opened.evaluate(CHECK) == []
+            assert findings(opened) == []
             assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
     finally:
         context.close()
+
+
+@pytest.mark.browser
+def test_axe_would_find_what_is_wrong(browser) -> None:
+    opened = browser.new_page()
+    try:
+        opened.set_content("<p style='color: #999; background: #aaa'>grey</p><button></button><img src='x'>")
+        found = {line.split()[0] for line in findings(opened)}
+        assert {"color-contrast", "button-name", "image-alt", "html-has-lang", "landmark-one-main"} <= found
+    finally:
+        opened.close()
 
 
 @pytest.mark.browser
@@ -376,6 +385,9 @@ def test_page_models_phone_and_recording(page, simulator: Simulator, tmp_path: P
 def test_page_shows_traffic_and_heap(page, simulator: Simulator) -> None:
     page.locator("#traffic summary").click()
     until(page, "document.querySelector('#heap').textContent.includes('bytes in use')")
+    until(page, "document.querySelector('#heap-line').ariaLabel.includes('bytes were free')")
+    line = "document.querySelector('#heap-line')"
+    until(page, f"{line}.getContext('2d').getImageData(0, 0, {line}.width, 70).data.some((v) => v)")
     simulator.post("/api/camera/text", content=b"seen on the page")
     wanted = b"seen on".hex()
     until(page, f"document.querySelector('#rows').textContent.includes('{wanted}')")
@@ -387,3 +399,33 @@ def test_page_shows_traffic_and_heap(page, simulator: Simulator) -> None:
     )
     assert page.evaluate(painted)
     page.locator("#traffic summary").click()
+
+
+@pytest.mark.browser
+def test_page_shows_what_lies_on_the_flash(page) -> None:
+    for name, words in (
+        ("tasks", "has not told of its tasks yet"),
+        ("packs", "There is none: nobody passes."),
+        ("settings", "In force: defaults (slot 0 missing; slot 1 missing)"),
+        ("journal", "0 of 0 sectors hold something"),
+    ):
+        page.locator(f"#{name} summary").click()
+        until(page, f"document.querySelector('#{name}-told').textContent.includes('{words}')")
+    assert "device_id" in str(page.locator("#setting-rows").text_content())
+    assert "/main.py" in str(page.locator("#file-rows").text_content())
+
+
+@pytest.mark.browser
+def test_page_shows_and_sets_wear(page, simulator: Simulator) -> None:
+    page.locator("#wear summary").click()
+    until(page, "document.querySelector('#wear-files-told').textContent.includes('128 sectors')")
+    page.locator("#life").select_option("10")
+    ends = time.monotonic() + 10
+    while simulator.state()["wear"]["life"] != 10:  # type: ignore[index]
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+    page.locator("#flash-new").click()
+    until(page, "document.querySelector('#life').value === '100000'")
+    pixels = "document.querySelector('#wear-files').getContext('2d').getImageData(0, 0, 50, 10).data"
+    until(page, f"{pixels}.some((v) => v)")
+    page.locator("#wear summary").click()
