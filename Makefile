@@ -22,10 +22,12 @@ $(STAMP)/run: requirements/run.txt requirements/device.txt pyproject.toml | $(ST
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
-$(STAMP)/dev: requirements/dev.txt requirements/stubs.txt $(STAMP)/run
+$(STAMP)/dev: requirements/dev.txt requirements/stubs.txt requirements/oracle.txt $(STAMP)/run
 	$(PIP) install --require-hashes -r requirements/dev.txt
 	rm -rf build/typings
 	$(PIP) install --require-hashes --no-deps --target build/typings -r requirements/stubs.txt
+	rm -rf build/oracle
+	$(PIP) install --require-hashes --no-deps --target build/oracle -r requirements/oracle.txt
 	touch $@
 
 run: $(STAMP)/run ## authority + fleet server + simulated handheld, one Ctrl-C stops all
@@ -72,6 +74,7 @@ picture: $(STAMP)/dev ## take the pictures in README and docs anew (needs chromi
 lock: ## make the pinned requirement files anew (needs uv)
 	cd requirements && for f in run dev stubs bench; do uv pip compile --universal --fork-strategy fewest --python-version 3.10 --generate-hashes --no-header --no-annotate -q $$f.in -o $$f.txt || exit 1; done
 	cd requirements && uv pip compile --universal --no-deps --python-version 3.10 --generate-hashes --no-header --no-annotate -q device.in -o device.txt
+	cd requirements && uv pip compile --universal --no-deps --python-version 3.10 --generate-hashes --no-header --no-annotate -q oracle.in -o oracle.txt
 
 clean: ## remove everything that was built (not .yima, the running state)
 	rm -rf build $(VENV)

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import time
 
 import cryptolib
 
@@ -53,23 +54,8 @@ HOUSEKEEPING_MS = 5_000
 #: longest pause between two exchanges with the exchange itself.
 FLOW_MS = 60_000
 RADIO_MS = 180_000
-
-
-def _provision(settings: Settings) -> None:
-    """Take root key and Wi-Fi from a fresh provisioning file, so that both hold before the first exchange."""
-    try:
-        given = parse_provisioning(read_limited(ENROL, MAX_PROVISIONING_BYTES))
-    except OSError:
-        return
-    except CoreError as e:
-        print("provisioning:", e)
-        return
-    try:
-        settings.update(
-            {"root_key": given.root_key, "wifi_ssid": given.wifi_ssid, "wifi_key": given.wifi_key}
-        )
-    except SettingsError as e:
-        print("provisioning:", e)
+#: How long the code of a fault is on the screen before the restart; the watchdog waits longer.
+FAULT_MS = 4_000
 
 
 def _seal_for(sealing: Sealing, pack: "Pack") -> None:
@@ -161,7 +147,7 @@ async def _run() -> None:
         finally:
             board.restart()
 
-    supervisor = Supervisor(board.start_watchdog(), DATA + "/crash.txt", board.restart)
+    supervisor = Supervisor(board.start_watchdog(), DATA + "/crash.txt", restart)
     supervisor.spawn("flow", Flow(gate, panel, inbox, lambda: supervisor.beat("flow")).run(), True, FLOW_MS)
     supervisor.spawn("scanner", scanning.run())
     supervisor.spawn("keys", _keys(board.keys, inbox))

@@ -7,6 +7,7 @@ fed and does it.
 """
 
 import asyncio
+import binascii
 import gc
 import io
 import os
@@ -81,6 +82,8 @@ class Supervisor:
         self._restart = restart
         self._watched: list[_Watched] = []
         self._failed = ""
+        #: What a person can report of the fault that restarts the board: equal for faults at one place.
+        self.code = "F0000"
         self._started_ms = time.ticks_ms()
 
     def spawn(
@@ -183,11 +186,16 @@ class Supervisor:
         print("supervisor: task %s: %s" % (name, what))
         seconds = time.ticks_diff(time.ticks_ms(), self._started_ms) // 1000
         note = ("%s: %s, after %d s\n" % (name, what, seconds)).encode()
+        places = b""
         try:
             if error is not None:
-                lines = _Lines(MAX_NOTE_BYTES - len(note))
+                lines = _Lines(MAX_NOTE_BYTES - len(note) - 11)
                 sys.print_exception(error, lines)
-                note += bytes(lines.text)
+                places = bytes(lines.text)
+            code = "F%04X" % (binascii.crc32(("%s: %s\n" % (name, what)).encode() + places) & 0xFFFF)
+            if not self._failed:
+                self.code = code
+            note += places + ("code %s\n" % code).encode()
             kept = (self.notes().encode() + note)[-MAX_NOTES_BYTES:]
             with open(self._note_path + ".new", "wb") as file:
                 file.write(kept)

@@ -1,8 +1,8 @@
-"""Draws the shapes of the verdicts: tick in a disc, bar in an octagon, mark in a triangle.
+"""Draws the shapes of the verdicts, tick in a disc, bar in an octagon, mark in a triangle, and the two ways.
 
 Each comes large, in 4 levels for a two-colour ramp (0 ground, 3 shape, the sign inside is cut out to the
 ground), and small, in 16 levels for a three-colour ramp (0 ground, 8 shape, 15 sign): a small sign keeps
-its own colour.
+its own colour. The ways, an arrow into a doorway and one out of it, come in 4 levels.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 OVERSAMPLING = 8
 LARGE = 112
 SMALL = {"_40": 40, "_32": 32}
+WAYS = {"": 56, "_40": 40}
 
 Pen = ImageDraw.ImageDraw
 
@@ -61,6 +62,18 @@ def _attention(body: Pen, sign: Pen) -> None:
 SHAPES: dict[str, Callable[[Pen, Pen], None]] = {"pass": _pass, "stop": _stop, "attention": _attention}
 
 
+def _way(pen: Pen, tip: float, tail: float) -> None:
+    """A doorway, open to the left, and an arrow through it."""
+    _stroke(pen, [(0.56, 0.08), (0.92, 0.08), (0.92, 0.92), (0.56, 0.92)], 0.12, 255)
+    _stroke(pen, [(tail, 0.5), (tip, 0.5)], 0.12, 255)
+    barb = tip + (0.22 if tip < tail else -0.22)
+    _stroke(pen, [(barb, 0.28), (tip, 0.5), (barb, 0.72)], 0.12, 255)
+
+
+#: Where the arrow ends and begins.
+_WAYS = {"in": (0.7, 0.07), "out": (0.07, 0.7)}
+
+
 def _draw(shape: Callable[[Pen, Pen], None], side: int) -> tuple[bytes, bytes]:
     """Coverage 0-255 of the body and of the sign inside."""
     large = (side * OVERSAMPLING, side * OVERSAMPLING)
@@ -85,4 +98,10 @@ def draw_all() -> dict[str, tuple[bytes, int, int]]:
             pairs = zip(body, sign, strict=True)
             levels = bytes(8 + round(7 * s / 255) if s else round(8 * b / 255) for b, s in pairs)
             made[name + suffix] = (levels, side, 4)
+    for name, (tip, tail) in _WAYS.items():
+        for suffix, side in WAYS.items():
+            large = Image.new("L", (side * OVERSAMPLING, side * OVERSAMPLING))
+            _way(ImageDraw.Draw(large), tip, tail)
+            image = large.resize((side, side), Image.Resampling.BOX)
+            made[f"way_{name}{suffix}"] = (bytes(round(3 * v / 255) for v in image.tobytes()), side, 2)
     return made

@@ -97,6 +97,21 @@ async def test_critical_task_dies():
     assert "350800" not in notes and "private" not in notes
 
 
+async def test_a_fault_has_a_code_that_tells_its_place():
+    codes = []
+    for n in (3, 3, 2):
+        b = Bench()
+        b.supervisor.spawn("other", forever())
+        b.supervisor.spawn("flow", dies(n))
+        await b.watch(1000)
+        codes.append(b.supervisor.code)
+        assert b.supervisor.notes().endswith("code %s\n" % codes[-1])
+        # A task that dies after the one that counts does not change what was on the screen.
+        b.supervisor._note("extra", "ended", None)
+        assert b.supervisor.code == codes[-1]
+    assert codes[0] == codes[1] != codes[2] and len(codes[0]) == 5 and codes[0][:1] == "F"
+
+
 async def test_uncritical_task_dies():
     b = Bench()
     b.supervisor.spawn("other", forever())

@@ -1,6 +1,6 @@
-"""Run by test_screens.py under MicroPython: draws every screen in both languages and dumps the pixels.
+"""Run under MicroPython, and on Blinka by on_blinka.py: draws every screen and dumps the pixels.
 
-Arguments: folder of the assets, folder for the dumps (one NAME.raw each, RGB565, high byte first).
+Arguments: folder of the assets, folder for the dumps (one NAME.raw each, RGB565, high byte first), languages.
 """
 
 import sys
@@ -46,6 +46,9 @@ class State:
 
 BUS = Bar("101路 闽F12345", "公交", 2, 86)
 LIBRARY = Bar("图书馆 南门", "场馆", 0, 64)
+#: Where people come in and go out.
+IN = Bar("第三小区 东门", "卡口", 0, 64, True)
+OUT = Bar("第三小区 东门", "卡口", 1, 64, True)
 LOW = Bar("龙岩市第一中学体育馆东侧入口", "场馆", 1, 9)
 HALL = Bar("会展中心", "会展", 3, 71)
 PLAIN = ("", "key_menu", "")
@@ -135,7 +138,22 @@ SCREENS = {
     "pack": lambda s: s.question(
         BUS, "title_pack", ["版本 12", s.trust_age(10_900), "纸质包 3 / 12"], ("key_back", "", "")
     ),
-    "sheet": lambda s: s.question(BUS, "title_sheet", ["3 / 12"], ("key_back", "", "")),
+    "sheet": lambda s: s.progress(BUS, "title_sheet", 3, 12, "hint_sheet"),
+    "sheet_more": lambda s: s.progress(BUS, "title_sheet", 11, 12, "hint_sheet"),
+    "mask": lambda s: s.question(LIBRARY, "ask_mask", ["张*三"], ("key_no_mask", "", "key_mask_on")),
+    "fault": lambda s: s.fault("F3A7C"),
+    "pass_in": lambda s: s.verdict(IN, 0, [], "张*三", "3418", 3642, 2),
+    "pass_out": lambda s: s.verdict(OUT, 0, [], "张*三", "3418", None, None),
+    "stop_in": lambda s: s.verdict(
+        IN, 1, [reasons.COLOUR_RED, reasons.FEVER, reasons.MASK_OFF], "王*", None, 3850, None
+    ),
+    "stop_out": lambda s: s.verdict(OUT, 1, [reasons.CODE_REVOKED], "王*", None, None, None),
+    "attention_in": lambda s: s.verdict(IN, 2, [reasons.REPLAYED], "古丽·*木", "0021", None, None),
+    "attention_out": lambda s: s.verdict(
+        OUT, 2, [reasons.REPLAYED_ELSEWHERE, reasons.STALE], "李*芳", None, None, None
+    ),
+    "party_in": lambda s: s.party(IN, [("张*三", 0, 3642, 0), ("张*明", 1, 3810, reasons.FEVER)], 1),
+    "party_out": lambda s: s.party(OUT, [("张*三", 0, None, 0), ("张*明", 0, None, 0)], 0),
     "manual": lambda s: s.menu(
         LIBRARY,
         "title_manual",
@@ -167,10 +185,10 @@ SCREENS = {
 }
 
 
-def main(assets: str, out: str) -> None:
+def main(assets: str, out: str, languages: str = "zh,en") -> None:
     frame = Frame()
     screens = Screens(Display(frame), Fonts(assets), "zh")
-    for language in ("zh", "en"):
+    for language in languages.split(","):
         screens.language = language
         for name in SCREENS:
             SCREENS[name](screens)
@@ -182,4 +200,4 @@ def main(assets: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])
