@@ -38,11 +38,11 @@ BOOTED = 0x0B  # data <IIIII: heap bytes of the shims, bytes in use, bytes free,
 UART_STOP = 0x0C  # unit UART
 INTERRUPTED = 0x0E  # KeyboardInterrupt is raised now
 HEAP = 0x0F  # data <II heap bytes in use, bytes free
+I2S_WRITE = 0x10  # unit bus, data: samples
+I2S_STOP = 0x11  # unit bus
 
 # Answered.
 PIN_IN = 0x81  # unit pin, aux 1 pull-down, 2 pull-up; answer: level
-I2S_WRITE = 0x10  # unit bus, data: samples
-I2S_STOP = 0x11  # unit bus
 I2C_WRITE = 0x82  # unit bus, aux address | stop << 8, data; answer: <H acknowledged bytes
 I2C_READ = 0x83  # unit bus, aux address | stop << 8, data <H length; answer: the bytes
 I2C_INIT = 0x84  # unit bus, data <BBI sda, scl, frequency
@@ -56,10 +56,10 @@ NVS = 0x8C  # unit operation, data namespace \0 key \0 value; see simulator/nvs.
 WLAN = 0x8D  # unit operation, data; see simulator/radio.py
 ADDRESS = 0x8E  # aux port, data host; answer: <H port of the relay on 127.0.0.1
 HELLO = 0x8F  # answer: HELLO_ANSWER
+I2S_INIT = 0x91  # unit bus, data <BBBBBI bit clock, word clock, data, bits, 0 mono or 1 stereo, rate in Hz
 POWER_CUT = 0x90  # the armed power cut has come; never answered
 FLASH_ERASE = 0x9E  # unit partition (see simulator/wear.py), aux sector; answer: one byte, 0 for a good one
 
-I2S_INIT = 0x91  # unit bus, data <BBBBBI bit clock, word clock, data, bits, 0 mono or 1 stereo, rate in Hz
 HELLO_ANSWER = struct.Struct("<BBqI6s")
 """Reset cause, flags, clock difference in s, power cut after so many flash operations (0 never), chip
 id."""

@@ -189,9 +189,6 @@ class Gate:
         self._update({"language": "en" if self.language == "zh" else "zh"})
 
     @property
-    def can_turn(self) -> bool:
-        """Whether the scene leaves a choice of direction."""
-    @property
     def voice(self) -> bool:
         """Whether results are spoken."""
         return bool(self._vault.settings.get("voice"))
@@ -200,6 +197,9 @@ class Gate:
         """Speak or be silent, kept over a restart."""
         self._update({"voice": 0 if self.voice else 1})
 
+    @property
+    def can_turn(self) -> bool:
+        """Whether the scene leaves a choice of direction."""
         return self.scene().directions == ENTRIES_AND_EXITS
 
     def turn_direction(self) -> None:

@@ -199,6 +199,7 @@ const events = {
 const link = new Link({
   pixels: (buffer) => screen.draw(buffer),
   event: ({ kind, data }) => events[kind]?.(data),
+  sound: speak,
   connected: (now) => {
     connected = now;
     if (!now) {

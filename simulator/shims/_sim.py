@@ -150,6 +150,8 @@ def dispatch() -> None:
                     target, argument = entry
             elif kind == 5:
                 stop = value
+            elif kind == 7:
+                room[0] += value
             elif kind == 6:
                 import gc
 
@@ -181,8 +183,6 @@ def hook_asyncio(core: object) -> None:
     def wait_io_event(self: object, dt: int) -> None:
         if seen[0] is not self:
             seen[0] = self
-            elif kind == 7:
-                room[0] += value
             core.create_task(follow())
         original(self, dt)
 
