@@ -70,10 +70,7 @@ EV_TIMER = 2  # unit timer, value generation
 EV_CUT = 3  # value: cut the power at the Nth flash operation from now
 EV_UART_IDLE = 4  # unit UART: a burst of received bytes has ended
 EV_HEAP = 6  # report the heap
-EV_INTERRUPT = 5  # value 1: raise KeyboardInterrupt; 0: never mind, if it was not raised yet
-
-SERIAL_PROMPT, SKIP_MAIN = 1, 2
-EV_I2S_SENT = 7  # unit bus, value: so many bytes have left its buffers
+EV_I2S_SENT = 8  # unit bus, value: so many bytes have left its buffers
 EV_TIME = (
     7  # nothing but a reason to look: a moment has come, bytes lie on a UART, or the clock goes otherwise
 )

@@ -150,7 +150,7 @@ def dispatch() -> None:
                     target, argument = entry
             elif kind == 5:
                 stop = value
-            elif kind == 7:
+            elif kind == 8:
                 room[0] += value
             elif kind == 6:
                 import gc
