@@ -7,13 +7,15 @@ millimetres. What is drawn is one frame; whether it reads is then the decoder's 
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 import math
+import random
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from simulator import camera
 
@@ -26,6 +28,9 @@ BLUR_AT_CLOSE = 3.2
 SCREEN_MM = 50.0
 """Width of the picture on the phone's screen: the wallet's page fills it."""
 ROOM, BODY = 92, 22
+NOISE = 6.0
+"""Of the sensor: standard deviation in steps of 256; the same points in every frame."""
+SEED = 640
 
 
 class View(NamedTuple):
@@ -43,7 +48,7 @@ class View(NamedTuple):
 DISTANCES_MM = (100, 130, 160, 200, 260)
 TURNS = (0, 30, 45)
 TILTS = (0, 35, 50)
-LIGHTS = ((0.0, 0), (1.2, 0), (0.0, 60))
+LIGHTS = ((0.0, 0), (1.2, 0), (0.0, 96))
 """What `sweep` tries: every combination; a light is (shake, glare)."""
 
 
@@ -70,7 +75,17 @@ def photograph(picture: bytes, view: View) -> Image.Image:
     if view.glare:
         frame = _glare(frame, corners, view.glare)
     blur = BLUR_AT_CLOSE * abs(FOCUS_MM / view.distance_mm - 1) + view.shake
-    return frame.filter(ImageFilter.GaussianBlur(blur)) if blur > 0.05 else frame
+    if blur > 0.05:
+        frame = frame.filter(ImageFilter.GaussianBlur(blur))
+    return ImageChops.add(frame, _noise(), 1.0, -128)
+
+
+@functools.cache
+def _noise() -> Image.Image:
+    """What the sensor adds to every frame, around 128."""
+    dice = random.Random(SEED)  # noqa: S311 - noise, no secret
+    points = (round(dice.gauss(128, NOISE)) for _ in range(SENSOR[0] * SENSOR[1]))
+    return Image.frombytes("L", SENSOR, bytes(min(255, max(0, point)) for point in points))
 
 
 def _project(point: tuple[float, float], view: View, focal: float) -> tuple[float, float]:
@@ -84,11 +99,11 @@ def _project(point: tuple[float, float], view: View, focal: float) -> tuple[floa
 
 def _glare(frame: Image.Image, corners: list[tuple[float, float]], percent: int) -> Image.Image:
     """A lamp in the glass: a soft white spot over a quarter of the screen."""
-    width = math.dist(corners[0], corners[1]) * 0.45
-    x = sum(c[0] for c in corners) / 4 + width * 0.3
-    y = sum(c[1] for c in corners) / 4 - width * 0.3
+    width = math.dist(corners[0], corners[1]) * 0.65
+    x = sum(c[0] for c in corners) / 4 + width * 0.2
+    y = sum(c[1] for c in corners) / 4 - width * 0.2
     spot = Image.new("L", SENSOR, 0)
-    ImageDraw.Draw(spot).ellipse((x - width / 2, y - width / 3, x + width / 2, y + width / 3), fill=255)
+    ImageDraw.Draw(spot).ellipse((x - width / 2, y - width * 0.4, x + width / 2, y + width * 0.4), fill=255)
     spot = spot.filter(ImageFilter.GaussianBlur(max(1.0, width / 8))).point(
         [v * percent // 100 for v in range(256)]
     )

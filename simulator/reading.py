@@ -20,7 +20,7 @@ from simulator.optics import DISTANCES_MM, LIGHTS, TILTS, TURNS, View, sweep
 BASE45 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 SEED = 2020
 BEGIN, END = "<!-- yima camera-table -->", "<!-- end -->"
-LIGHT_WORDS = {(0.0, 0): "still", (1.2, 0): "shaken", (0.0, 60): "glare"}
+LIGHT_WORDS = {(0.0, 0): "still", (1.2, 0): "shaken", (0.0, 96): "glare"}
 
 
 class Code(NamedTuple):
@@ -39,9 +39,9 @@ class Code(NamedTuple):
 
 
 CODES = (
-    Code("live code", "YM1:", 262),
-    Code("printed code", "YM1:", 330),
-    Code("EU certificate", "HC1:", 610),
+    Code("health code", "YM1:", 244),
+    Code("mother with two children", "YM1:", 349),
+    Code("EU certificate", "HC1:", 526),
 )
 Tried = list[tuple[View, bool]]
 
