@@ -63,9 +63,21 @@ class EnrolReply:
 
 
 class SyncRequest:
-    """A sync request taken apart. Nothing in it is to be believed before `verify_mac`."""
+    """A sync request taken apart. Nothing in it is to be believed before `verify_mac`.
 
-    __slots__ = ("chain_before", "first_seq", "mac0", "nonce", "pack_version", "records", "time_unix")
+    `wants_mac` says that the handheld takes no answer but one that `authenticated` made.
+    """
+
+    __slots__ = (
+        "chain_before",
+        "first_seq",
+        "mac0",
+        "nonce",
+        "pack_version",
+        "records",
+        "time_unix",
+        "wants_mac",
+    )
 
     def __init__(
         self,
@@ -76,6 +88,7 @@ class SyncRequest:
         pack_version: int,
         nonce: bytes,
         mac0: cose.Mac0,
+        wants_mac: bool,
     ) -> None:
         self.first_seq = first_seq
         self.chain_before = chain_before
@@ -84,6 +97,7 @@ class SyncRequest:
         self.pack_version = pack_version
         self.nonce = nonce
         self.mac0 = mac0
+        self.wants_mac = wants_mac
 
     def verify_mac(self, secret: bytes) -> bool:
         """Whether the request was made with the device's `secret`."""
@@ -207,12 +221,19 @@ def encode_sync_request(
     time_unix: int,
     pack_version: int,
     nonce: bytes,
+    wants_mac: bool = False,
 ) -> bytes:
-    """A sync request, authenticated with `secret`; raises MessageError if it would not be accepted."""
+    """A sync request, authenticated with `secret`; raises MessageError if it would not be accepted.
+
+    With `wants_mac` the answer must be read by `parse_authenticated_reply`.
+    """
     if len(records) > MAX_RECORDS:
         raise MessageError("too many records")
-    payload = _dumps({1: first_seq, 2: chain_before, 3: records, 4: time_unix, 5: pack_version, 6: nonce})
-    data = cose.encode_mac0(secret, device_id.encode(), payload)
+    fields: dict[object, object] = {1: first_seq, 2: chain_before, 3: records}
+    fields.update({4: time_unix, 5: pack_version, 6: nonce})
+    if wants_mac:
+        fields[7] = 1
+    data = cose.encode_mac0(secret, device_id.encode(), _dumps(fields))
     if len(data) > MAX_REQUEST_BYTES:
         raise MessageError("too long")
     return data
@@ -228,7 +249,9 @@ def parse_sync_request(data: bytes) -> tuple[str, SyncRequest]:
     try:
         mac0 = cose.parse_mac0(data)
         device_id = shape.text(mac0.kid.decode(), 32, 1)
-        fields = shape.mapping(_loads(mac0.payload, MAX_REQUEST_BYTES), (1, 2, 3, 4, 5, 6))
+        fields = shape.mapping(_loads(mac0.payload, MAX_REQUEST_BYTES), (1, 2, 3, 4, 5, 6), (7,))
+        if 7 in fields and shape.uint(fields[7], 1) != 1:
+            raise MessageError("kind of answer")
         first_seq = shape.uint(fields[1], _SEQ_MAX)
         if first_seq == 0:
             raise MessageError("sequence")
@@ -241,6 +264,7 @@ def parse_sync_request(data: bytes) -> tuple[str, SyncRequest]:
             shape.uint(fields[5], _SEQ_MAX),
             shape.octets(fields[6], 16),
             mac0,
+            7 in fields,
         )
     except (cose.CoseError, shape.ShapeError) as e:
         raise MessageError(str(e)) from None
@@ -287,6 +311,28 @@ def parse_sync_reply(data: bytes, nonce: bytes) -> SyncReply:
         )
     except shape.ShapeError as e:
         raise MessageError(str(e)) from None
+
+
+def authenticated(reply: bytes, device_id: str, secret: bytes) -> bytes:
+    """The answer of `encode_sync_reply` as a COSE_Mac0 of the device's `secret`."""
+    return cose.encode_mac0(secret, device_id.encode(), reply)
+
+
+def parse_authenticated_reply(data: bytes, secret: bytes, nonce: bytes) -> SyncReply:
+    """Read what `authenticated` made; raises MessageError, for another secret or nonce too.
+
+    What it acknowledges the handheld forgets, so nobody who stands between may have a say in it, not even
+    one who ends the TLS connection.
+    """
+    if len(data) > MAX_REPLY_BYTES:
+        raise MessageError("too long")
+    try:
+        mac0 = cose.parse_mac0(data)
+    except cose.CoseError as e:
+        raise MessageError(str(e)) from None
+    if not mac0.verify(secret):
+        raise MessageError("answer is not the server's")
+    return parse_sync_reply(mac0.payload, nonce)
 
 
 def encode_part_request(device_id: str, secret: bytes, digest: bytes, offset: int, nonce: bytes) -> bytes:

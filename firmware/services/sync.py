@@ -17,9 +17,9 @@ from firmware.core.message import (
     encode_enrol_request,
     encode_part_request,
     encode_sync_request,
+    parse_authenticated_reply,
     parse_enrol_reply,
     parse_provisioning,
-    parse_sync_reply,
 )
 from firmware.core.pack import PART_MISSING, PackError
 from firmware.services.clock import Clock
@@ -298,6 +298,7 @@ class Sync:
             vault.clock.now_unix(),
             vault.packs.version,
             nonce,
+            True,
         )
         del records  # the request holds them; the heap is short during a handshake
         status, body = await post(
@@ -310,7 +311,7 @@ class Sync:
         )
         if status != 200:
             raise SyncError("sync refused (%d)" % status)
-        return parse_sync_reply(body, nonce)
+        return parse_authenticated_reply(body, secret, nonce)
 
 
 def _nothing() -> None:

@@ -23,6 +23,7 @@ from host_tools.web import LOCAL_HOSTS, answer_when_storage_fails, create_app, p
 
 log = logging.getLogger("yima.server")
 CBOR = "application/cbor"
+COSE_MAC0 = 'application/cose; cose-type="cose-mac0"'
 OCTETS = "application/octet-stream"
 PIECE_BYTES = 16_384
 PATHS = ("/v1/enrol", "/v1/part", "/v1/sync", "/healthz", "/readyz")
@@ -109,7 +110,11 @@ def make_app(
             outcome.refusal,
             answer.seen,
         )
-        return Response(reply, media_type=CBOR), bool(outcome.taken or outcome.refusal)
+        media_type = CBOR
+        if item.request.wants_mac:
+            reply = message.authenticated(reply, item.device_id, answer.secret)
+            media_type = COSE_MAC0
+        return Response(reply, media_type=media_type), bool(outcome.taken or outcome.refusal)
 
     def part(body: bytes) -> Response:
         try:

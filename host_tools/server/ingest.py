@@ -23,6 +23,8 @@ from host_tools.server.schema import Device, Record
 from host_tools.server.sealing_keys import SealingKeys
 
 Row = tuple[Any, ...]
+#: So far a handheld's clock may be ahead of ours without a conflict (firmware/services/clock.py).
+AHEAD_S = 60
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class Outcome:
 
 class Refused(Exception):
     """The request does not continue what the server holds; the message is for log and console."""
+
+
+class RolledBack(Refused):
+    """The handheld is about to write numbers that are taken: its journal is an older one."""
 
 
 def ingest(
@@ -59,6 +65,7 @@ def ingest(
     oldest = days.oldest(now_unix)
     held, chain, device_id = device.held_seq, device.held_chain, device.id
     head, alert = device.held_head, None
+    late = _is_late(device, request, now_unix)
     try:
         for item in _continues(session, device, request):
             seq = held + taken + 1
@@ -81,6 +88,9 @@ def ingest(
             taken += 1
             if fields:
                 last = fields
+    except RolledBack as e:
+        # A request without records that was overtaken on its way looks the same.
+        refusal = None if late else str(e)
     except Refused as e:
         refusal = str(e)
     if taken:
@@ -91,10 +101,23 @@ def ingest(
     if refusal or alert:
         device.alert = refusal or alert
         device.alert_unix = now_unix
-    device.last_seen_unix = now_unix
-    device.clock_offset_s = request.time_unix - now_unix
-    note_held(session, device, request.pack_version)
+    if not late:
+        device.last_seen_unix = now_unix
+        device.clock_offset_s = request.time_unix - now_unix
+        note_held(session, device, request.pack_version)
     return Outcome(device.held_seq, refusal, taken)
+
+
+def _is_late(device: Device, request: SyncRequest, now_unix: int) -> bool:
+    """Whether the handheld made this request before one that is here already.
+
+    A handheld's clock only goes forward, unless somebody with the PIN takes it back because it ran ahead of
+    ours: then it says nothing. One that lost its time is told ours in the answer, and no longer late.
+    """
+    if device.last_seen_unix is None or device.clock_offset_s is None:
+        return False
+    last_unix = device.last_seen_unix + device.clock_offset_s
+    return request.time_unix < last_unix <= now_unix + AHEAD_S
 
 
 def _continues(session: Session, device: Device, request: SyncRequest) -> list[Incoming]:
@@ -127,7 +150,7 @@ def _continues(session: Session, device: Device, request: SyncRequest) -> list[I
                 raise Refused(f"fork: record {first + offset} is another one")
     if not request.records and first <= held:
         # It would write numbers that are taken: its journal is older than what it uploaded before.
-        raise Refused(f"rolled back: next is {first}, but {held} is held")
+        raise RolledBack(f"rolled back: next is {first}, but {held} is held")
     return came[known:]
 
 

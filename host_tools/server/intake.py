@@ -37,6 +37,8 @@ class Answer:
     #: The manifest of a newer pack, if there is one.
     manifest: bytes | None
     seen: bytes
+    #: The handheld's secret, to authenticate what it is told.
+    secret: bytes = field(repr=False)
 
 
 @dataclass
@@ -151,7 +153,9 @@ class Intake:
                     places[place] = seen_at(session, place, item.now_unix)
                 held = item.request.pack_version
                 manifest = manifest_for(session, device, held) if newest > held else None
-                answers.append(Answer(outcome, manifest, seen_elsewhere(device, places[place])))
+                answers.append(
+                    Answer(outcome, manifest, seen_elsewhere(device, places[place]), device.secret)
+                )
         # Committed: only now may a handheld hear that its records are safe.
         for item, answer in zip(group, answers, strict=True):
             item.answer, item.refused = answer, answer is None

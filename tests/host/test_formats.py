@@ -351,6 +351,15 @@ def test_sync_requests(count):
     assert not valid("sync", "sync-request", b"\xd2" + data[1:]), "a signature's tag"
 
 
+def test_authenticated_replies():
+    data = message.encode_sync_request("ym-000001", b"s" * 32, 8, bytes(32), [], NOW, 3, NONCE, True)
+    assert valid_cose("sync", "sync-request", "sync-header", "sync-payload", data)
+    reply = message.encode_sync_reply(7, NOW, NONCE, manifest(*PARTS), "chain", bytes(512))
+    data = message.authenticated(reply, "ym-000001", b"s" * 32)
+    assert valid_cose("sync", "authenticated-reply", "sync-header", "sync-reply", data)
+    assert not valid("sync", "authenticated-reply", reply)
+
+
 @pytest.mark.parametrize(
     ("block", "rule", "parse", "good", "changes"),
     [

@@ -126,6 +126,39 @@ def test_sync_reply():
     assert got.seen == b"s" * 512 and got.manifest is None
 
 
+def test_authenticated_reply():
+    reply = message.encode_sync_reply(6, 1590134401, NONCE, bytes(4096), "x" * 256, b"s" * 512)
+    data = message.authenticated(reply, "d" * 32, SECRET)
+    assert len(data) <= message.MAX_REPLY_BYTES
+    got = message.parse_authenticated_reply(data, SECRET, NONCE)
+    assert (got.acknowledged, got.manifest, got.seen) == (6, bytes(4096), b"s" * 512)
+    data = message.authenticated(message.encode_sync_reply(6, 1590134401, NONCE), "ym-000001", SECRET)
+    assert message.parse_authenticated_reply(data, SECRET, NONCE).acknowledged == 6
+    assert fails(message.parse_authenticated_reply, data, b"t" * 32, NONCE)
+    assert fails(message.parse_authenticated_reply, data, SECRET, b"m" * 16)
+    assert fails(message.parse_authenticated_reply, reply, SECRET, NONCE)
+    assert fails(message.parse_authenticated_reply, bytes(message.MAX_REPLY_BYTES + 1), SECRET, NONCE)
+    for i in range(len(data)):
+        for bad in (data[:i], data[:i] + bytes([data[i] ^ 1]) + data[i + 1 :]):
+            assert fails(message.parse_authenticated_reply, bad, SECRET, NONCE), i
+
+
+def test_who_asks_for_an_authenticated_reply():
+    assert message.parse_sync_request(sync_request())[1].wants_mac is False
+    data = message.encode_sync_request("y", SECRET, 5, b"c" * 32, RECORDS, 1590134400, 7, NONCE, True)
+    assert message.parse_sync_request(data)[1].wants_mac is True
+    payload = cbor.loads(cose.parse_mac0(data).payload)
+    for wrong in (0, 2, -1, "1", [], None, True):
+        payload[7] = wrong
+        assert fails(message.parse_sync_request, cose.encode_mac0(SECRET, b"y", cbor.dumps(payload))), wrong
+
+
+def test_a_request_is_no_reply():
+    assert fails(message.parse_authenticated_reply, sync_request(), SECRET, NONCE)
+    data = message.encode_part_request("ym-000001", SECRET, b"d" * 32, 4096, NONCE)
+    assert fails(message.parse_authenticated_reply, data, SECRET, NONCE)
+
+
 def test_codes_seen_are_whole():
     for seen in (b"s" * 7, b"s" * 12, b"s" * 520):
         assert fails(message.encode_sync_reply, 0, 1, NONCE, None, None, seen), len(seen)
