@@ -59,10 +59,11 @@ bench: $(STAMP)/dev $(STAMP)/bench ## measure; writes build/bench.json
 bench-server: $(STAMP)/dev ## measure the fleet server on a PostgreSQL of its own; adds to build/bench.json
 	$(BIN)/python -m host_tools.bench.server
 
-soak: $(STAMP)/dev $(STAMP)/bench ## 200,000 fuzzed inputs, 20,000 for the codecs, 10,000 signatures for each verifier, 10,000 power cuts
+soak: $(STAMP)/dev $(STAMP)/bench ## 200,000 fuzzed inputs, 20,000 for the codecs, 10,000 signatures for each verifier, 10,000 power cuts, 1,000 faulty exchanges
 	YIMA_FUZZ_CASES=200000 YIMA_ORACLE_CASES=20000 YIMA_SOAK=1 \
 		$(BIN)/pytest -n 2 tests/fuzz tests/host/test_certlogic_fuzz.py tests/host/test_ecdsa_oracles.py tests/host/test_wycheproof.py
 	YIMA_CUT_WINDOWS=210 $(BIN)/pytest tests/mpy/test_ring_cut.py
+	YIMA_FAULTY_EXCHANGES=1000 $(BIN)/pytest tests/host/test_faulty_sync.py
 
 snapshots: $(STAMP)/dev ## draw the stored screen pictures anew
 	$(BIN)/pytest tests/sim/test_screens.py --update-snapshots
