@@ -1,4 +1,6 @@
-"""Simulated handhelds that upload: they know their journal, send batch after batch, and repeat what fails."""
+"""Simulated handhelds that upload: their journals are written and sealed beforehand; they send batch after
+batch, and repeat what fails.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,46 @@ import asyncio
 import contextlib
 import secrets
 import ssl
+import time
 from dataclasses import dataclass, field
+from hashlib import sha256
 
-from firmware.core import message, record
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from firmware.core import cbor, message, record
+from host_tools.server.sealing_keys import public_of
 from host_tools.server.store import Store
 
 TIMEOUT_S = 20.0
 PAUSE_S = 0.05
+
+
+class _Sealing:
+    """AES-CCM and ECDH of `cryptography`, as the firmware uses its own; a segment holds 128 records."""
+
+    RECORDS = 128
+
+    def __init__(self, public: bytes, kid: bytes) -> None:
+        self._peer = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + public)
+        self._kid = kid
+
+    def begin(self, device_id: str, first: int) -> tuple[bytes, AESCCM, int]:
+        """A new segment's head, its cipher, and its IV as a number (docs/formats.md, "Sealed journal")."""
+        ephemeral = ec.generate_private_key(ec.SECP256R1())
+        named = cbor.dumps({1: -25, 4: self._kid})
+        context = cbor.dumps([10, [None] * 3, [None] * 3, [128, named]])
+        shared = ephemeral.exchange(ec.ECDH(), self._peer)
+        cipher = AESCCM(HKDF(SHA256(), 16, None, context).derive(shared), tag_length=8)
+        iv = secrets.token_bytes(13)
+        header = cbor.dumps({1: 10, -65537: [device_id, first]})
+        tag = cipher.encrypt(iv, b"", cbor.dumps(["Encrypt", header, b""]))
+        key = public_of(ephemeral)
+        recipient = [named, {-1: {1: 2, -1: 1, -2: key[:32], -3: key[32:]}}, b""]
+        head = cbor.dumps(cbor.Tag(96, [header, {5: iv}, tag, [recipient]]))
+        return head, cipher, int.from_bytes(iv, "big")
 
 
 @dataclass
@@ -21,15 +56,23 @@ class Uploader:
 
     device_id: str
     secret: bytes
+    #: Records in plain, and as they lie sealed in the journal with the heads of their segments.
     records: list[bytes] = field(default_factory=list)
+    sealed: list[bytes] = field(default_factory=list)
+    heads: list[bytes] = field(default_factory=list)
     chains: list[bytes] = field(default_factory=lambda: [record.GENESIS])
     acknowledged: int = 0
+    #: Requests made beforehand, by their first record: the clock does not run for them.
+    ready: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
 
-    def write(self, count: int, now_unix: int, place: str, people: list[bytes]) -> None:
-        """Append `count` records, a second apart, of `people` in turn."""
-        for _ in range(count):
+    def write(
+        self, count: int, now_unix: int, place: str, people: list[bytes], server_key: tuple[bytes, bytes]
+    ) -> None:
+        """Append `count` records, a second apart, of `people` in turn, sealed for the server's key, kid."""
+        sealing = _Sealing(*server_key)
+        for number in range(count):
             seq = len(self.records) + 1
-            raw = record.encode(
+            raw = cbor.dumps(
                 {
                     record.SEQ: seq,
                     record.TIME: now_unix - 2_000 + seq,
@@ -48,17 +91,47 @@ class Uploader:
                     record.MASK: 1,
                 }
             )
+            begins = number % sealing.RECORDS == 0
+            if begins:
+                first = seq
+                head, cipher, iv = sealing.begin(self.device_id, first)
+            before = self.chains[-1]
+            outside = cbor.dumps([self.device_id, first, seq, before])
+            covered = cbor.dumps(["Encrypt0", b"\xa1\x01\x0a", outside])
+            ciphertext = cipher.encrypt((iv ^ seq).to_bytes(13, "big"), raw, covered)
+            sealed = cbor.dumps([b"\xa1\x01\x0a", {6: seq.to_bytes(4, "big")}, ciphertext])
             self.records.append(raw)
-            self.chains.append(record.chain(self.chains[-1], raw))
+            self.sealed.append(sealed)
+            self.heads.append(head)
+            self.chains.append(sha256(before + (head if begins else b"") + sealed).digest())
 
     def body(self, first: int, count: int) -> tuple[bytes, bytes]:
         """A sync request with `count` records from `first` on, and its nonce."""
         nonce = secrets.token_bytes(16)
-        records = self.records[first - 1 : first - 1 + count]
+        items: list[bytes] = []
+        head = b""
+        for index in range(first - 1, min(first - 1 + count, len(self.sealed))):
+            if self.heads[index] != head:
+                head = self.heads[index]
+                items.append(head)
+            items.append(self.sealed[index])
         made = message.encode_sync_request(
-            self.device_id, self.secret, first, self.chains[first - 1], records, 0, 0, nonce
+            self.device_id,
+            self.secret,
+            first,
+            self.chains[first - 1],
+            items,
+            int(time.time()),
+            0,
+            nonce,
+            True,
         )
         return made, nonce
+
+    def prepare(self, batch: int) -> None:
+        """Make the requests that it will send if none fails."""
+        todo = range(self.acknowledged + 1, len(self.records) + 1, batch)
+        self.ready = {first: self.body(first, batch) for first in todo}
 
 
 def enrol(store: Store, count: int, now_unix: int) -> list[Uploader]:
@@ -74,13 +147,9 @@ def enrol(store: Store, count: int, now_unix: int) -> list[Uploader]:
 async def upload(handheld: Uploader, ports: list[int], tls: ssl.SSLContext, batch: int, start: int) -> int:
     """Send all that a handheld has; the ports are tried in turn. Returns how often it had to repeat."""
     repeats, turn = 0, start
-    ready = {
-        first: handheld.body(first, batch)
-        for first in range(handheld.acknowledged + 1, len(handheld.records) + 1, batch)
-    }
     while handheld.acknowledged < len(handheld.records):
         try:
-            await asyncio.wait_for(_session(handheld, ports[turn % len(ports)], tls, batch, ready), 600)
+            await asyncio.wait_for(_session(handheld, ports[turn % len(ports)], tls, batch), 600)
         except (OSError, asyncio.IncompleteReadError, ConnectionError, asyncio.TimeoutError, ValueError):
             repeats += 1
             turn += 1
@@ -88,19 +157,18 @@ async def upload(handheld: Uploader, ports: list[int], tls: ssl.SSLContext, batc
     return repeats
 
 
-async def _session(
-    handheld: Uploader, port: int, tls: ssl.SSLContext, batch: int, ready: dict[int, tuple[bytes, bytes]]
-) -> None:
+async def _session(handheld: Uploader, port: int, tls: ssl.SSLContext, batch: int) -> None:
     """One connection, for as long as it holds."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname="localhost")
     try:
         while handheld.acknowledged < len(handheld.records):
             first = handheld.acknowledged + 1
+            ready = handheld.ready
             body, nonce = ready.pop(first) if first in ready else handheld.body(first, batch)
             head = f"POST /v1/sync HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n"
             writer.write(head.encode() + body)
             answer = await asyncio.wait_for(_answer(reader), TIMEOUT_S)
-            acknowledged = message.parse_sync_reply(answer, nonce).acknowledged
+            acknowledged = message.parse_authenticated_reply(answer, handheld.secret, nonce).acknowledged
             if acknowledged < handheld.acknowledged:
                 raise AssertionError("the server has forgotten what it acknowledged")
             handheld.acknowledged = acknowledged

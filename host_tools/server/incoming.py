@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from firmware.core import record
 from firmware.core.message import SyncRequest
-from host_tools.server.opener import CannotOpenError, Followed, OpenerError, follow, is_head
+from host_tools.server.opener import CannotOpenError, Followed, Head, OpenerError, Segment, follow, is_head
 from host_tools.server.sealing_keys import SealingKeys
 
 
@@ -15,32 +15,36 @@ class IncomingError(ValueError):
     """The records do not hold together; the message is for log and console."""
 
 
-@dataclass(frozen=True)
-class Incoming:
-    """A record that came: the chain value after it, and its bytes in plain or its place among sealed ones."""
+class Plain(NamedTuple):
+    """A record that came in plain, and the chain value after it."""
 
-    chain: bytes
-    plain: bytes | None
-    place: Followed | None
+    raw: bytes
+    chain_after: bytes
 
-    @property
-    def sealed(self) -> bytes | None:
-        """The sealed record, None for one that came in plain."""
-        return self.place.sealed if self.place else None
 
-    @property
-    def head(self) -> bytes | None:
-        """The head of its segment, None for one that came in plain."""
-        return self.place.head.data if self.place else None
+Incoming = Followed | Plain
 
-    def opened(self, keys: SealingKeys | None) -> bytes | None:
+
+class Opening:
+    """Opens the records of a request with `keys`: those of a segment follow each other."""
+
+    def __init__(self, keys: SealingKeys | None) -> None:
+        self._keys = keys
+        self._head: Head | None = None
+        self._segment: Segment | None = None
+
+    def plain(self, item: Incoming) -> bytes | None:
         """The record in plain; None where no key of ours opens it. Raises FileTrouble."""
-        if self.place is None:
-            return self.plain
-        if keys is None:
+        if isinstance(item, Plain):
+            return item.raw
+        if self._keys is None:
             return None
         try:
-            return keys.open(self.place)
+            if item.head is not self._head or self._segment is None:
+                self._head = None
+                self._segment = self._keys.segment(item.head)
+                self._head = item.head
+            return self._segment.open(item.sealed, item.chain_before)
         except CannotOpenError:
             return None
 
@@ -50,22 +54,28 @@ def is_sealed(request: SyncRequest) -> bool:
     return bool(request.records) and is_head(request.records[0])
 
 
-def incoming(request: SyncRequest, device_id: str, head_before: bytes) -> list[Incoming]:
+def incoming(
+    request: SyncRequest, device_id: str, head_before: bytes, former_id: str | None = None
+) -> list[Incoming]:
     """What came, by the chain value that the request begins with. Raises IncomingError.
 
     `head_before` is the head of the record before the first, empty where there is none or nobody knows it.
+    `former_id` is the id that the handheld had before this one; what was left in its journal names it.
     """
     if not is_sealed(request):
         return list(_plain(request))
     try:
-        places = follow(request.records, request.first_seq, request.chain_before, device_id, head_before)
+        return list(
+            follow(
+                request.records, request.first_seq, request.chain_before, device_id, head_before, former_id
+            )
+        )
     except OpenerError as e:
         raise IncomingError(str(e)) from e
-    return [Incoming(place.chain_after, None, place) for place in places]
 
 
 def _plain(request: SyncRequest) -> Iterator[Incoming]:
     chain = request.chain_before
     for raw in request.records:
         chain = record.chain(chain, raw)
-        yield Incoming(chain, raw, None)
+        yield Plain(raw, chain)

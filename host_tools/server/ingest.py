@@ -17,7 +17,7 @@ from firmware.core.message import SyncRequest
 from firmware.core.shape import ShapeError
 from host_tools.server import quick
 from host_tools.server.days import Days, day_of
-from host_tools.server.incoming import Incoming, IncomingError, incoming, is_sealed
+from host_tools.server.incoming import Incoming, IncomingError, Opening, Plain, incoming, is_sealed
 from host_tools.server.packs import note_held
 from host_tools.server.schema import Device, Record
 from host_tools.server.sealing_keys import SealingKeys
@@ -52,42 +52,52 @@ def ingest(
     days: Days,
     rows: list[Row],
     keys: SealingKeys | None = None,
+    forms: quick.Forms | None = None,
 ) -> Outcome:
     """Take what is new in `request`: its rows are added to `rows`, in the order of `copying.COLUMNS`.
 
     Records before the first bad one are taken, but none of a batch that does not hold together; a repeat
     changes nothing. A sealed record that none of `keys` opens is kept as it came, with its head before it,
-    and an alert tells of it. Raises FileTrouble where the keys cannot be read.
+    and an alert tells of it. `forms` makes it quick. Raises FileTrouble where the keys cannot be read.
     """
     taken = 0
     refusal = None
-    last: dict[int, Any] = {}
+    last: Row = ()
     oldest = days.oldest(now_unix)
     held, chain, device_id = device.held_seq, device.held_chain, device.id
     head, alert = device.held_head, None
     late = _is_late(device, request, now_unix)
+    opening = Opening(keys)
+    forms = forms or quick.Forms()
+    form = forms.of(device_id)
     try:
         for item in _continues(session, device, request):
             seq = held + taken + 1
-            raw = item.opened(keys)
-            if raw is None:
-                raw, fields = (item.head or b"") + (item.sealed or b""), {}
-                alert = f"record {seq} is sealed for no key of ours, or was changed"
+            raw = opening.plain(item)
+            sealed = new_head = columns = None
+            if isinstance(item, Plain):
+                head = None
             else:
-                fields = _checked(raw, seq, device_id)
-            chain = item.chain
-            new_head = item.head if item.head != head else None
-            head = item.head
-            at_unix = now_unix
-            if fields.get(record.CLOCK) == record.CLOCK_TRUSTED:
-                at_unix = min(fields[record.TIME], now_unix)
+                sealed = item.sealed
+                if item.head.data != head:
+                    head = new_head = item.head.data
+            if raw is None:
+                raw, columns = (head or b"") + (sealed or b""), _columns({})
+                alert = f"record {seq} is sealed for no key of ours, or was changed"
+            elif form is not None:
+                columns = form.columns(raw, seq)
+            if columns is None:
+                fields = _checked(raw, seq, device_id, device.former_id)
+                columns = _columns(fields)
+                form = forms.learn(device_id, fields, columns)
+            chain = item.chain_after
+            time_unix, clock, place = columns[:3]
+            at_unix = min(time_unix, now_unix) if clock == record.CLOCK_TRUSTED else now_unix
             day = max(day_of(at_unix), oldest)
-            rows.append(
-                (device_id, seq, now_unix, at_unix, day, raw, chain, item.sealed, new_head, *_columns(fields))
-            )
+            rows.append((device_id, seq, now_unix, at_unix, day, raw, chain, sealed, new_head, *columns))
             taken += 1
-            if fields:
-                last = fields
+            if place is not None:
+                last = columns
     except RolledBack as e:
         # A request without records that was overtaken on its way looks the same.
         refusal = None if late else str(e)
@@ -97,7 +107,7 @@ def ingest(
         device.held_seq += taken
         device.held_chain, device.held_head = chain, head
     if last:
-        device.at_place, device.at_scene = _stored(last[record.PLACE]), _stored(last[record.SCENE])
+        device.at_place, device.at_scene = last[2:4]
     if refusal or alert:
         device.alert = refusal or alert
         device.alert_unix = now_unix
@@ -132,7 +142,7 @@ def _continues(session: Session, device: Device, request: SyncRequest) -> list[I
     if before is not None and request.chain_before != before:
         raise Refused(f"fork: the chain before {first} is another one")
     try:
-        came = incoming(request, device.id, _head_at(session, device, first - 1))
+        came = incoming(request, device.id, _head_at(session, device, first - 1), device.former_id)
     except IncomingError as e:
         raise Refused(str(e)) from e
     if before is None:
@@ -146,7 +156,7 @@ def _continues(session: Session, device: Device, request: SyncRequest) -> list[I
             .order_by(Record.seq)
         )
         for offset, chain in enumerate(stored):
-            if chain != came[offset].chain:
+            if chain != came[offset].chain_after:
                 raise Refused(f"fork: record {first + offset} is another one")
     if not request.records and first <= held:
         # It would write numbers that are taken: its journal is older than what it uploaded before.
@@ -160,7 +170,7 @@ def _after_deleted(device: Device, first: int, came: list[Incoming]) -> list[Inc
     if len(came) < known:
         # It does not reach what comes next, so there is nothing to take; its next request will tell.
         return []
-    if came[known - 1].chain != device.held_chain:
+    if came[known - 1].chain_after != device.held_chain:
         raise Refused(f"fork: the records from {first} on are others")
     return came[known:]
 
@@ -187,7 +197,7 @@ def _head_at(session: Session, device: Device, seq: int) -> bytes:
     return found or b""
 
 
-def _checked(raw: bytes, seq: int, device_id: str) -> dict[int, Any]:
+def _checked(raw: bytes, seq: int, device_id: str, former_id: str | None = None) -> dict[int, Any]:
     """A record's fields. Raises Refused for a record of another place in the row or of another device.
 
     A record of unknown form has none: it comes from this device all the same (the MAC says so), and refusing
@@ -200,7 +210,7 @@ def _checked(raw: bytes, seq: int, device_id: str) -> dict[int, Any]:
         return {}
     if fields[record.SEQ] != seq:
         raise Refused(f"order: {fields[record.SEQ]} came where {seq} belongs")
-    if fields[record.DEVICE] != device_id:
+    if fields[record.DEVICE] not in (device_id, former_id):
         raise Refused(f"record {seq} is another device's")
     return fields
 

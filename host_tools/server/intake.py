@@ -16,11 +16,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from firmware.core.message import SyncRequest
 from host_tools.server.copying import add_rows
+from host_tools.server.identity import has_spoken, speaks
 from host_tools.server.ingest import Outcome, Row, ingest
 from host_tools.server.packs import manifest_for
+from host_tools.server.quick import Forms
 from host_tools.server.schema import Device, Pack
 from host_tools.server.sealing_keys import SealingKeys
-from host_tools.server.seen import Seen, place_of, seen_at, seen_elsewhere
+from host_tools.server.seen import SeenBook, place_of, seen_elsewhere
 from host_tools.server.store import Store
 
 #: Requests that share a transaction at most, and records.
@@ -37,8 +39,10 @@ class Answer:
     #: The manifest of a newer pack, if there is one.
     manifest: bytes | None
     seen: bytes
-    #: The handheld's secret, to authenticate what it is told.
+    #: The secret that the handheld used, to authenticate what it is told.
     secret: bytes = field(repr=False)
+    #: What makes its next one, if it is to have one.
+    roll: bytes = field(repr=False, default=b"")
 
 
 @dataclass
@@ -48,6 +52,8 @@ class Item:
     device_id: str
     request: SyncRequest
     now_unix: int
+    #: It came on a file: when, and what it says of clock and pack, tells nothing about now.
+    on_file: bool = False
     done: threading.Event = field(default_factory=threading.Event)
     refused: bool = False
     answer: Answer | None = None
@@ -60,12 +66,14 @@ class Intake:
     def __init__(self, store: Store, keys: SealingKeys | None = None) -> None:
         self._store = store
         self._keys = keys
+        self._forms = Forms()
+        self._seen = SeenBook()
         self._waiting: deque[Item] = deque()
         self._lanes = threading.BoundedSemaphore(LANES if store.postgresql else 1)
 
-    def add(self, device_id: str, request: SyncRequest, now_unix: int) -> Item:
+    def add(self, device_id: str, request: SyncRequest, now_unix: int, on_file: bool = False) -> Item:
         """Put a request into the queue."""
-        item = Item(device_id, request, now_unix)
+        item = Item(device_id, request, now_unix, on_file)
         self._waiting.append(item)
         return item
 
@@ -101,6 +109,7 @@ class Intake:
         try:
             self._take(group)
         except SQLAlchemyError as e:
+            self._seen.forget()
             if len(group) > 1 or _retry(e):
                 # One that cannot be stored must not hold up the others; a dropped partition is made anew.
                 self._store.days.forget_made()
@@ -129,41 +138,53 @@ class Intake:
             )
             devices = {device.id: device for device in found}
             rows: list[Row] = []
-            outcomes: list[Outcome | None] = []
+            outcomes: list[tuple[Outcome, bytes] | None] = []
             for item in group:
                 device = devices.get(item.device_id)
-                if device is not None and may_speak(device, item.request):
-                    outcomes.append(
-                        ingest(session, device, item.request, item.now_unix, store.days, rows, self._keys)
-                    )
-                else:
+                secret = None if device is None else speaks(device, item.request)
+                if device is None or secret is None:
                     outcomes.append(None)
+                    continue
+                before = _contact(device)
+                outcome = ingest(
+                    session, device, item.request, item.now_unix, store.days, rows, self._keys, self._forms
+                )
+                if item.on_file:
+                    _set_contact(device, before)
+                else:
+                    has_spoken(device, secret, item.now_unix)
+                outcomes.append((outcome, secret))
             store.days.ensure({row[4] for row in rows})
             add_rows(session, rows)
             session.flush()
-            places: dict[str, Seen] = {}
+            self._seen.note(rows)
             newest: int = session.scalar(select(func.max(Pack.version))) or 0
-            for item, outcome in zip(group, outcomes, strict=True):
-                if outcome is None:
+            for item, found_out in zip(group, outcomes, strict=True):
+                if found_out is None:
                     answers.append(None)
                     continue
+                outcome, secret = found_out
                 device = devices[item.device_id]
-                place = place_of(device)
-                if place not in places:
-                    places[place] = seen_at(session, place, item.now_unix)
+                seen = self._seen.at(session, place_of(device), item.now_unix)
+                told = seen_elsewhere(device, seen, item.now_unix)
                 held = item.request.pack_version
                 manifest = manifest_for(session, device, held) if newest > held else None
-                answers.append(
-                    Answer(outcome, manifest, seen_elsewhere(device, places[place]), device.secret)
-                )
+                answers.append(Answer(outcome, manifest, told, secret, device.roll or b""))
         # Committed: only now may a handheld hear that its records are safe.
         for item, answer in zip(group, answers, strict=True):
             item.answer, item.refused = answer, answer is None
 
 
-def may_speak(device: Device, request: SyncRequest) -> bool:
-    """Whether a request comes from this handheld, and the handheld is not revoked."""
-    return device.revoked_unix is None and request.verify_mac(device.secret)
+_Contact = tuple["int | None", "int | None", int, "bytes | None"]
+
+
+def _contact(device: Device) -> _Contact:
+    """What the last contact told of a handheld."""
+    return device.last_seen_unix, device.clock_offset_s, device.pack_version, device.root_kid
+
+
+def _set_contact(device: Device, contact: _Contact) -> None:
+    device.last_seen_unix, device.clock_offset_s, device.pack_version, device.root_kid = contact
 
 
 def _retry(error: SQLAlchemyError) -> bool:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from firmware.core.trust import kid_of_key
 from host_tools.files import FileTrouble, create_private, locked, read_limited, write_private
-from host_tools.server.opener import CannotOpenError, Followed, Segment
+from host_tools.server.opener import CannotOpenError, Followed, Head, Segment
 
 _LIMIT_BYTES = 4_096
 _CURRENT = "current"
@@ -54,21 +54,26 @@ class SealingKeys:
 
         Any number of threads may call it.
         """
+        return self.segment(place.head).open(place.sealed, place.chain_before)
+
+    def segment(self, head: Head) -> Segment:
+        """What opens the records of a segment. Raises CannotOpenError where no key of ours fits.
+
+        Any number of threads may call it.
+        """
         with self._lock:
-            segment = self._segments.get(place.head.data)
+            segment = self._segments.get(head.data)
             if segment is None:
                 try:
-                    private = self._private(place.head.kid)
+                    private = self._private(head.kid)
                 except FileTrouble as e:
-                    raise CannotOpenError(
-                        f"sealed for {place.head.kid.hex()}, which is no key of ours"
-                    ) from e
-                segment = self._segments[place.head.data] = Segment(private, place.head)
+                    raise CannotOpenError(f"sealed for {head.kid.hex()}, which is no key of ours") from e
+                segment = self._segments[head.data] = Segment(private, head)
                 if len(self._segments) > MAX_SEGMENTS:
                     self._segments.popitem(last=False)
             else:
-                self._segments.move_to_end(place.head.data)
-        return segment.open(place.sealed, place.chain_before)
+                self._segments.move_to_end(head.data)
+        return segment
 
     def _new(self) -> None:
         private = ec.generate_private_key(ec.SECP256R1())

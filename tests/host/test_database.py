@@ -17,7 +17,6 @@ from sqlalchemy.exc import IntegrityError
 from firmware.core import cbor, message, record
 from host_tools.files import FileTrouble
 from host_tools.server import devices, intake, migrate, quick
-from host_tools.server.copying import COLUMNS, copy_line
 from host_tools.server.days import AHEAD_DAYS, DAY_S, day_of, day_start_unix
 from host_tools.server.schema import Base
 from host_tools.server.serve import open_store
@@ -230,18 +229,6 @@ def test_any_text_comes_back(postgres, fleet_template):
             assert (row.place, row.checker, row.sub, row.detail) == (place, checker, None, None)
     finally:
         store.close()
-
-
-def test_a_copy_line_has_every_column():
-    row: list[object] = [None] * len(COLUMNS)
-    assert copy_line(row) == "\t".join(["None"] * len(COLUMNS)) + "\n"
-    at = {name: COLUMNS.index(name) for name in COLUMNS}
-    row[at["place"]], row[at["seq"]], row[at["sub"]] = "a\tb\\c\nd\re", 5, b"\0\xff"
-    row[at["detail"]], row[at["confirmed"]] = "None", "1,2"
-    cells = copy_line(row).rstrip("\n").split("\t")
-    assert len(cells) == len(COLUMNS) and cells[at["sub"]] == "\\\\x00ff"
-    assert (cells[at["place"]], cells[at["detail"]]) == ("a\\tb\\\\c\\nd\\re", "\\None")
-    assert (cells[at["seq"]], cells[at["confirmed"]]) == ("5", "1,2")
 
 
 def test_two_processes_take_each_record_once(where):

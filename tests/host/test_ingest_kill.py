@@ -13,7 +13,7 @@ from firmware.core import record
 from host_tools.bench.load import enrol, upload_all
 from host_tools.bench.postgres import WHAT, Postgres, find_postgresql
 from host_tools.bench.server_kit import ServerProcess, servers
-from host_tools.server.serve import open_pki
+from host_tools.server.serve import open_keys, open_pki
 from host_tools.server.store import Store
 from host_tools.state import State
 
@@ -35,8 +35,10 @@ def test_killed_servers_and_a_killed_database(own_postgres, tmp_path):
     store = Store(url)
     now = int(time.time())
     handhelds = enrol(store, DEVICES, now)
+    server_key = open_keys(State(tmp_path)).public()
     for number, handheld in enumerate(handhelds):
-        handheld.write(RECORDS, now, f"Place {number}", [bytes([number]) * 16])
+        handheld.write(RECORDS, now, f"Place {number}", [bytes([number]) * 16], server_key)
+        handheld.prepare(BATCH)
     total = DEVICES * RECORDS
     kills: list[str] = []
 
@@ -77,6 +79,7 @@ def test_killed_servers_and_a_killed_database(own_postgres, tmp_path):
     for handheld in handhelds:
         rows = sorted(store.records_after(0, total, handheld.device_id), key=lambda row: row.seq)
         assert [row.raw for row in rows] == handheld.records
+        assert [row.sealed for row in rows] == handheld.sealed
         assert [row.chain for row in rows] == handheld.chains[1:]
         device = store.device(handheld.device_id)
         assert (device.held_seq, device.alert) == (RECORDS, None)
