@@ -19,7 +19,7 @@ from host_tools.authority.default_scenes import CLOSING_MINUTE
 pytestmark = pytest.mark.xdist_group("door-scenes")
 FACTORY_PIN = ("no", "middle", "yes", "yes", "middle", "no")
 WRONG_PIN = ("no", "no", "no", "yes", "yes", "yes")
-ROWS = {"manual": 0, "language": 1, "pack": 2, "test": 3, "scene": 4, "clock": 5}
+ROWS = {"manual": 0, "language": 1, "pack": 2, "test": 3, "scene": 4, "voice": 5, "clock": 6}
 LOCAL_S = 8 * 3600
 
 
