@@ -15,6 +15,8 @@ from host_tools.demo_stage import Stage, StageTrouble, flow_line
 from host_tools.device.build import ROOT
 from host_tools.state import State
 from simulator.scenario import VERDICTS, Scenario, Step, traits
+from simulator.surroundings import HEALTHY_SKIN_CENTI_C, Surroundings
+from simulator.surroundings import VERBS as BREAKING
 
 TURN_LIMIT_S = 25.0
 RECORD_LIMIT_S = 25.0
@@ -24,7 +26,6 @@ WAIT_LIMIT_S = 40.0
 #: Longer than the handheld takes to see that the network is gone.
 OFFLINE_S = 1.5
 POLL_S = 0.1
-HEALTHY_SKIN_CENTI_C = 3470
 COMMAND_LIMIT_S = 60.0
 #: A verdict's white line is drawn every tenth of a second.
 DRAWN_QUIET_S = 0.07
@@ -61,22 +62,25 @@ class Player:
         self._shots = shots
         self._folders = {"state": state.root.resolve(), "scenarios": FOLDER}
         self._turn = Turn()
-        self._online = True
+        self._around = Surroundings(stage)
         self._last_id = 0
         self._event = 0
 
     async def play(self, scenario: Scenario) -> None:
         """Play a scenario. Raises Differs, StageTrouble."""
         await self._next_turn()
-        self._online = True
         self._last_id = int((await self._stage.summary())["last_id"])
         self._event = await self._stage.last_event()
-        await self._stage.set_world(wifi=True, skin_centi_c=HEALTHY_SKIN_CENTI_C, ambient_centi_c=2400)
-        for step in scenario.steps:
-            try:
-                await getattr(self, "_do_" + step.verb)(step)
-            except StageTrouble as e:
-                raise Differs(f"{step.where}: {e}") from e
+        await self._around.heal()
+        try:
+            for step in scenario.steps:
+                try:
+                    await getattr(self, "_do_" + step.verb)(step)
+                except StageTrouble as e:
+                    raise Differs(f"{step.where}: {e}") from e
+        finally:
+            if any(step.verb in BREAKING for step in scenario.steps):
+                await self._around.heal()
 
     # What happens ---------------------------------------------------------------------------------------
 
@@ -157,7 +161,7 @@ class Player:
 
     async def _next_turn(self) -> None:
         """Somebody else is next: what the last one left must have arrived, or it would count as his."""
-        if self._turn.outcome is not None and self._online:
+        if self._turn.outcome is not None and self._around.online:
             await self._rows(1)
         self._turn = Turn()
 
@@ -192,14 +196,10 @@ class Player:
         await self._stage.press(step.words[0], int(step.words[1]))
 
     async def _do_world(self, step: Step) -> None:
-        """``world wifi off``, ``world ambient 24``, ``world skin none``."""
-        name, value = step.words
-        if name == "wifi":
-            self._online = value == "on"
-            await self._stage.set_world(wifi=self._online)
-        else:
-            centi_c = None if value == "none" else round(float(value) * 100)
-            await self._stage.set_world(**{f"{name}_centi_c": centi_c})
+        """``world wifi off``, ``unplug gm65``, ``fault bus stuck``, ``noise uart 5``."""
+        await self._around.change(step)
+
+    _do_unplug = _do_plug = _do_fault = _do_noise = _do_world
 
     async def _do_clock(self, step: Step) -> None:
         """``clock +3d``: the handheld's clock chip jumps; the next start sees it."""

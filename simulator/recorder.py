@@ -1,8 +1,9 @@
 """Writes down what a person does at the page as a scenario that `yima scenario` can play (docs/scenarios.md).
 
 What is recorded are the things a scenario knows: who shows a code, texts held up, keys, temperature, Wi-Fi,
-jumps of the clock chip, power off and on, and the verdicts, which become what must be. Keys that answer the
-handheld's own questions become words of the `comes` line.
+battery, servers, chips that are broken or unplugged, noise, jumps of the clock chip, power off and on, and
+the verdicts, which become what must be. Keys that answer the handheld's own questions become words of the
+`comes` line.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Recorder:
         self._asked = ""
         self._down: dict[str, int] = {}
         self._skin: int | None = None
+        self._battery_mv = 0
 
     @property
     def on(self) -> bool:
@@ -47,6 +49,7 @@ class Recorder:
         self._person, self._asked = None, ""
         self._down.clear()
         self._skin = self._world.skin_centi_c
+        self._battery_mv = self._world.battery_mv
         self._stop = self._world.listen(self._event)
 
     def stop(self) -> None:
@@ -89,11 +92,26 @@ class Recorder:
             self._key(str(data["key"]), bool(data["closed"]), event.t_ms)
         elif event.kind == "wifi":
             self._line(f"world wifi {'on' if data['air'] else 'off'}")
+        elif event.kind == "server":
+            self._line(f"world server {'on' if data['up'] else 'off'}")
+        elif event.kind == "world" and data["battery_mv"] != self._battery_mv:
+            self._battery_mv = int(data["battery_mv"])
+            self._line(f"world battery {self._battery_mv / 1000:.2f}")
+        elif event.kind == "fault":
+            self._fault(data)
         elif event.kind == "clock":
             shift_s = int(data["shift_s"])
             self._line(f"clock {'+' if shift_s >= 0 else '-'}{abs(shift_s)}s")
         elif event.kind == "power" and data.get("state") == "cut":
             self._line("power cycle")
+
+    def _fault(self, data: dict[str, Any]) -> None:
+        if "noise_per_mille" in data:
+            self._line(f"noise {data['line']} {data['noise_per_mille']}")
+        elif data.get("state") in ("plugged", "unplugged"):
+            self._line(f"{'plug' if data['state'] == 'plugged' else 'unplug'} {data['chip']}")
+        elif "chip" in data:
+            self._line(f"fault {data['chip']} {'none' if data['state'] == 'ok' else data['state']}")
 
     def _said(self, line: str) -> None:
         word, _, rest = line.partition(" ")

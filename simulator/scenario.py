@@ -37,6 +37,10 @@ VERBS: dict[str, tuple[int, int]] = {
     "press": (1, 8),
     "hold": (2, 2),
     "world": (2, 2),
+    "unplug": (1, 1),
+    "plug": (1, 1),
+    "fault": (2, 2),
+    "noise": (2, 2),
     "clock": (1, 1),
     "power": (1, 1),
     "yima": (1, 40),
@@ -51,6 +55,22 @@ TRAITS: dict[str, tuple[str, ...] | None] = {
     "mask": ("yes", "no", "none"),
     "id": ("yes", "no", "none"),
 }
+#: What `world` changes: word → values allowed, None for a number.
+WORLD: dict[str, tuple[str, ...] | None] = {
+    "wifi": ("on", "off"),
+    "server": ("on", "off"),
+    "skin": None,
+    "ambient": None,
+    "battery": None,
+}
+CHIPS = ("gm65", "mlx90614", "ds3231")
+#: What `fault` may say of a chip, or of the bus.
+FAULTS = {
+    "mlx90614": ("nak", "bad_pec", "flag", "ffff", "none"),
+    "ds3231": ("nak", "none"),
+    "bus": ("stuck", "none"),
+}
+MOST_NOISE_PER_MILLE = 1000
 VERDICTS = ("pass", "stop", "attention")
 KEYS = ("no", "middle", "yes")
 
@@ -142,7 +162,31 @@ def _checked(step: Step) -> Step:
         raise ScenarioError(f"{step.where}: keys are {', '.join(KEYS)}")
     elif step.verb == "record" and not all("=" in word for word in step.words):
         raise ScenarioError(f"{step.where}: a record is described by FIELD=VALUE")
+    elif step.verb in ("world", "unplug", "plug", "fault", "noise"):
+        _check_surroundings(step)
     return step
+
+
+def _check_surroundings(step: Step) -> None:
+    """What surrounds the handheld, and what is broken. Raises ScenarioError."""
+    name, value = (*step.words, "")[:2]
+    if step.verb == "world":
+        allowed = WORLD.get(name, ())
+        good = (
+            value in allowed
+            if allowed is not None
+            else _is_celsius(value) or (name, value) == ("skin", "none")
+        )
+        said = f"it is: world {', '.join(WORLD)}, and a value"
+    elif step.verb == "fault":
+        good, said = value in FAULTS.get(name, ()), "it is: fault CHIP WHAT, see docs/scenarios.md"
+    elif step.verb == "noise":
+        good = name in ("uart", "i2c") and value.isdigit() and int(value) <= MOST_NOISE_PER_MILLE
+        said = "it is: noise uart|i2c, and how many of 1,000 bytes are hit"
+    else:
+        good, said = name in CHIPS, f"a chip is one of {', '.join(CHIPS)}"
+    if not good:
+        raise ScenarioError(f"{step.where}: {said}")
 
 
 def traits(step: Step) -> dict[str, str]:

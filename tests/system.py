@@ -32,9 +32,9 @@ def wait_until(condition: Callable[[], object], what: str, limit_s: float = 60.0
 
 
 @contextlib.contextmanager
-def started(state: Path, base: int) -> Iterator[subprocess.Popen[str]]:
+def started(state: Path, base: int, *more: str) -> Iterator[subprocess.Popen[str]]:
     """A `yima run`, killed at the end if the test did not end it."""
-    argv = [*YIMA, "run", "--no-browser", "--state", str(state), "--port-base", str(base)]
+    argv = [*YIMA, "run", "--no-browser", "--state", str(state), "--port-base", str(base), *more]
     process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         yield process

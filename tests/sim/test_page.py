@@ -222,6 +222,12 @@ def test_a_session_is_recorded_as_a_scenario(simulator: Simulator, tmp_path: Pat
     simulator.post("/api/camera/text", content=b"hello there")
     simulator.post("/api/faults", json={"clock_shift_s": -3600})
     simulator.post("/api/faults", json={"clock_shift_s": 3600})
+    simulator.post("/api/world", json={"server": False, "battery_mv": 3500})
+    simulator.post("/api/world", json={"server": True, "battery_mv": 3980})
+    simulator.post("/api/faults", json={"unplug": "ds3231", "chip": "mlx90614", "fault": "bad_pec"})
+    simulator.post("/api/faults", json={"plug": "ds3231", "chip": "mlx90614", "fault": None})
+    simulator.post("/api/faults", json={"uart_noise_per_mille": 5})
+    simulator.post("/api/faults", json={"uart_noise_per_mille": 0})
     assert simulator.post("/api/record/stop")["recording"] is False
     text = simulator.http.get("/api/record.txt").text
     (tmp_path / "recorded.txt").write_text(text)
@@ -234,6 +240,16 @@ def test_a_session_is_recorded_as_a_scenario(simulator: Simulator, tmp_path: Pat
         ("shows", "text", "hello there"),
         ("clock", "-3600s"),
         ("clock", "+3600s"),
+        ("world", "server", "off"),
+        ("world", "battery", "3.50"),
+        ("world", "server", "on"),
+        ("world", "battery", "3.98"),
+        ("unplug", "ds3231"),
+        ("fault", "mlx90614", "bad_pec"),
+        ("plug", "ds3231"),
+        ("fault", "mlx90614", "none"),
+        ("noise", "uart", "5"),
+        ("noise", "uart", "0"),
     ]
 
 
