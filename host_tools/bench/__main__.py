@@ -16,6 +16,7 @@ from host_tools.bench.board import compile_kernel
 from host_tools.bench.figures import TARGETS, Figures, figure, left_out, table
 from host_tools.bench.heap import bench_heap
 from host_tools.bench.journal import bench_journal
+from host_tools.bench.journal_drain import bench_drain
 from host_tools.bench.packs import bench_packs
 from host_tools.bench.programs import ROOT, micropython, run_mpy
 from host_tools.bench.simulator import bench_simulator
@@ -104,7 +105,7 @@ def measure() -> Figures:
             | memory
             | bench_counts(folder, native, native_base45, v, reads)
         )
-    figures |= bench_heap() | bench_journal() | bench_packs() | bench_simulator()
+    figures |= bench_heap() | bench_journal() | bench_drain() | bench_packs() | bench_simulator()
     first = {name: figures[name] for name in TARGETS}
     return first | figures
 

@@ -52,6 +52,10 @@ TARGETS = {
     "esp32_scan_ms_model": Target(120, 60),
     "sim_first_screen_s": Target(3, 2),
     "sim_idle_core_percent": Target(3, 1.5),
+    "journal_erases_per_record": Target(0.2, 0.05),
+    "wire_bytes_per_record": Target(160, 150),
+    "powercut_lost": Target(0, 0),
+    "scan_during_sync_extra_ms": Target(50, 20),
 }
 
 

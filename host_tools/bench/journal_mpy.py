@@ -20,6 +20,8 @@ if False:
     from typing import Generator
 
 BLOCK_BYTES = 4096
+#: The journal's partition, host_tools/device/partitions.csv.
+SECTORS = 448
 START_UNIX = 1_800_000_000
 DEVICE = "yima-4f2a91"
 CHAIN = bytes(32)
@@ -101,8 +103,8 @@ def passage(sequence: int) -> bytes:
 
 
 def ring(count: int) -> "tuple[CountingFlash, Journal]":
-    """The sealed journal on its ring of 2 MiB."""
-    flash = CountingFlash(512)
+    """The sealed journal on the ring of its partition."""
+    flash = CountingFlash(SECTORS)
     log = Journal(flash, Keys(), lambda: DEVICE, lambda: 0)  # type: ignore[arg-type]
     log.open()
     for _ in range(count):
@@ -155,7 +157,7 @@ def merged(count: int) -> CountingFlash:
 
 
 def _mounted() -> CountingFlash:
-    flash = CountingFlash(512)
+    flash = CountingFlash(SECTORS)
     vfs.VfsLfs2.mkfs(flash)  # type: ignore[arg-type]
     vfs.mount(vfs.VfsLfs2(flash), "/bench")  # type: ignore[abstract, arg-type]
     flash.erases = flash.programmed = 0
@@ -175,14 +177,14 @@ def sealing(count: int) -> "dict[str, object]":
     for sequence in range(1, count + 1):
         segment.seal(sequence, CHAIN, records[sequence - 1])
     seal_us = time.ticks_diff(time.ticks_us(), start) / count
-    log = Journal(CountingFlash(512), Keys(), lambda: DEVICE, lambda: 0)  # type: ignore[arg-type]
+    log = Journal(CountingFlash(SECTORS), Keys(), lambda: DEVICE, lambda: 0)  # type: ignore[arg-type]
     log.open()
     for _ in range(count):
         log.append(passage(log.next_seq))
     wire = 0
     while log.pending:
         first, before, items = log.batch(100, 4096)
-        request = message.encode_sync_request(DEVICE, bytes(32), first, before, items, 1, 1, bytes(16))
+        request = message.encode_sync_request(DEVICE, bytes(32), first, before, items, 1, 1, bytes(16), True)
         wire += len(request)
         log.acknowledge(first + len([item for item in items if item[:2] != b"\xd8\x60"]) - 1)
     return {"seal_us": seal_us, "wire_bytes": wire / count, "record_bytes": len(records[-1])}

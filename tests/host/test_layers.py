@@ -29,6 +29,8 @@ ROOTS = {
     "host_tools/bench/flash_mpy.py",
     # and this one its journals
     "host_tools/bench/journal_mpy.py",
+    # and this one fills one
+    "host_tools/bench/journal_fill_mpy.py",
     # and this one its packs
     "host_tools/bench/packs_mpy.py",
 }
