@@ -21,7 +21,7 @@ const camera = new Camera();
 const inside = new Inside(complain);
 const models = new Models((json) => fault(json));
 const flash = new Flash((json) => fault(json));
-new Phone((answer) => camera.found(answer));
+new Phone((answer, kind) => camera.found(answer, kind));
 let connected = false;
 let power = "off";
 let speed = 1;
