@@ -10,7 +10,6 @@ import cryptolib
 from drivers.keys import Keys
 from firmware.board import Board
 from firmware.core.errors import CoreError
-from firmware.core.message import MAX_PROVISIONING_BYTES, parse_provisioning
 from firmware.core.p256_comb import Secrets
 from firmware.engine import decode, groups, make_engine
 from firmware.services.cable import forget, hand_over
@@ -27,7 +26,7 @@ from firmware.services.presence import Presence
 from firmware.services.scanning import Scanning
 from firmware.services.sealing import Sealing
 from firmware.services.selftest import SelfTest
-from firmware.services.settings import Settings, SettingsError
+from firmware.services.settings import Settings
 from firmware.services.slices import exhaust
 from firmware.services.supervisor import Supervisor
 from firmware.services.sync import Sync, Vault
@@ -47,6 +46,11 @@ VERSION = "0.1.0"
 DATA = "/data"
 GENERATOR = "/rom/assets/generator.tab"
 ENROL = DATA + "/enrol.cbor"
+EXPORT = DATA + "/export.yex"
+ACKNOWLEDGEMENT = DATA + "/import.yak"
+#: An export on the handheld's own flash leaves room there for packs; elsewhere it holds everything.
+MAX_EXPORT_BYTES = 262_144
+WHOLE_EXPORT_BYTES = 4_000_000
 #: No signature was made before this release was: a clock that says otherwise is wrong. 2026-11-01 UTC.
 FLOOR_UNIX = 1_793_491_200
 HOUSEKEEPING_MS = 5_000
@@ -89,7 +93,9 @@ async def _run() -> None:
     """Build everything, test every chip, start the tasks; returns only by a reset."""
     board = Board()
     settings = Settings(DATA)
-    _provision(settings)
+    keystore = Keystore(board.nvs, settings.get("enrolled"))
+    enrolment = Enrolment(settings, keystore, ENROL)
+    enrolment.start()
     await board.panel.start()
     fonts = Fonts("/rom/assets")
     screens = Screens(board.display, fonts, settings.get("language"))
@@ -112,8 +118,8 @@ async def _run() -> None:
         _seal_for(sealing, packs.current)
         await exhaust(journal.tend_steps())
 
-    keystore = Keystore(board.nvs)
     vault = Vault(settings, keystore, journal, packs, clock)
+    forget(journal, settings.get("device_id"), keystore, ACKNOWLEDGEMENT)
     inbox = Inbox()
     scanning = Scanning(board.scanner, inbox, SCAN)
     board.scanner.on_state = scanning.state
@@ -121,6 +127,7 @@ async def _run() -> None:
     wifi = Wifi(board.wlan, settings)
     sync = Sync(vault, wifi, board.chip_id, VERSION, ENROL)
     wifi.on_join = sync.joined
+    enrolment.on_given = sync.provisioned
     ledger = Ledger(vault, Presence(DATA + "/presence"))
     ledger.ok = test.journal_ok
     ledger.start()
@@ -128,6 +135,7 @@ async def _run() -> None:
     gate = Gate(vault, senses, sync, ledger, tables.verify_steps, groups)
     intake = Intake(packs, DATA, gate.trusted_now_unix)
     gate.intake = intake
+    gate.enrolment = enrolment
 
     def pack_came(pack: "Pack") -> None:
         _seal_for(sealing, pack)
@@ -162,6 +170,36 @@ async def _run() -> None:
     await supervisor.run()
 
 
-def main() -> None:
-    """What /main.py calls."""
+def _cable(task: str, path: str) -> None:
+    """Do by itself, over a cable and without the tasks: "export" records to a file, or "import" the answer.
+
+    Without a path it is the file in DATA, and of an export only as much as fits there well.
+    """
+    board = Board()
+    settings = Settings(DATA)
+    device_id = settings.get("device_id")
+    keystore = Keystore(board.nvs, settings.get("enrolled"))
+    sealing = Sealing(Secrets(make_engine(), memoryview(b"")), cryptolib.aes, os.urandom)
+    journal = Journal(board.journal, sealing, lambda: device_id, lambda: 0)
+    journal.open()
+    if task == "import":
+        forget(journal, device_id, keystore, path or ACKNOWLEDGEMENT)
+        return
+    secret = keystore.secret()
+    if task != "export" or secret is None:
+        print("cable: not enrolled" if task == "export" else "cable: no such task")
+        return
+    # One that the firmware started counts on.
+    watchdog = board.start_watchdog()
+    limit = WHOLE_EXPORT_BYTES if path else MAX_EXPORT_BYTES
+    now_unix = int(time.time()) + epoch_offset_s()
+    done, left = hand_over(journal, device_id, secret, path or EXPORT, limit, now_unix, watchdog.feed)
+    print("cable: %d exported, %d left" % (done, left))
+
+
+def main(task: str = "", path: str = "") -> None:
+    """What /main.py calls; with a task, what somebody calls over a cable (docs/cable.md)."""
+    if task:
+        _cable(task, path)
+        return
     asyncio.run(_run())

@@ -6,10 +6,10 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+from host_tools import clockpage
 from host_tools.files import FileTrouble, read_limited, write_private
 from host_tools.server.imports import Imported, import_file
 from host_tools.server.serve import open_keys, open_store
@@ -66,7 +66,7 @@ def _import(options: argparse.Namespace) -> int:
 def _take(state: Path, path: Path) -> tuple[Imported, Path | None]:
     store = open_store(State(state))
     try:
-        return import_file(store, open_keys(State(state)), path, int(time.time()))
+        return import_file(store, open_keys(State(state)), path, int(clockpage.now()))
     finally:
         store.close()
 

@@ -12,15 +12,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from firmware.core.errors import CoreError
-from firmware.core.message import encode_provisioning
-from firmware.core.trust import kid_of_key
-from host_tools import authority_cli, demo, faster, pack_cli, roster_cli, rules_cli, run, serving, user_cli
+from host_tools import (
+    authority_cli,
+    cable_cli,
+    clockpage,
+    demo,
+    enrol_cli,
+    pack_cli,
+    roster_cli,
+    rules_cli,
+    run,
+    serving,
+    user_cli,
+)
 from host_tools.authority import app as authority
-from host_tools.authority.default_scenes import scene_ids
 from host_tools.authority.fields import PeopleTrouble
 from host_tools.device.build import ROOT, BuildError
 from host_tools.device.image import ImageError
-from host_tools.files import FileTrouble, write_private
+from host_tools.files import FileTrouble
 from host_tools.packfile import PackTrouble
 from host_tools.server import serve as server
 from host_tools.state import (
@@ -51,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except (FileTrouble, PackTrouble, PeopleTrouble, CoreError) as e:
         return _complain(str(e), BAD_INPUT)
-    except (run.RunTrouble, faster.FasterTrouble, BuildError, ImageError) as e:
+    except (run.RunTrouble, cable_cli.CableTrouble, clockpage.ClockTrouble, BuildError, ImageError) as e:
         return _complain(str(e), BROKEN)
     except OSError as e:
         # Disk full, no permission, address in use: what is wrong stands in the error itself.
@@ -105,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_authority(commands, common)
     _add_server(commands, common)
+    cable_cli.add_parser(commands, common)
     pack_cli.add_parser(commands, common)
     _add_trust(commands, common)
     rules_cli.add_parser(commands)
@@ -148,14 +158,7 @@ def _add_server(commands: _Commands[argparse.ArgumentParser], common: argparse.A
     command.add_argument("--console-port", type=_port, default=DEFAULT_PORT_BASE + CONSOLE_PORT)
     command.add_argument("--authority", metavar="URL", help="where packs come from")
     command.set_defaults(action=_server_serve)
-    command = group.add_parser("token", parents=[common], help="make a one-time token for a handheld")
-    command.add_argument("--place", default=run.PLACE)
-    command.add_argument("--scene", default=run.SCENE)
-    command.add_argument("--hours", type=_hours, default=24)
-    command.add_argument("--out", type=Path, metavar="FILE", help="write the provisioning file, token inside")
-    command.add_argument("--url", default=f"https://localhost:{DEFAULT_PORT_BASE + DEVICES_PORT}")
-    command.add_argument("--wifi", nargs=2, metavar=("NAME", "KEY"), default=(run.WIFI_SSID, run.WIFI_KEY))
-    command.set_defaults(action=_server_token)
+    enrol_cli.add_parser(group, common)
     command = group.add_parser(
         "sealing-key", parents=[common], help="write the public key that handhelds seal their records for"
     )
@@ -163,9 +166,6 @@ def _add_server(commands: _Commands[argparse.ArgumentParser], common: argparse.A
     command.set_defaults(action=_server_sealing_key)
     roster_cli.add_parser(group, common)
     user_cli.add_parser(group, common)
-    command = group.add_parser("revoke", parents=[common], help="refuse a handheld from now on")
-    command.add_argument("device")
-    command.set_defaults(action=_server_revoke)
 
 
 def _add_trust(commands: _Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -178,10 +178,8 @@ def _add_trust(commands: _Commands[argparse.ArgumentParser], common: argparse.Ar
 
 
 def _run(options: argparse.Namespace) -> int:
-    if options.speed > 1:
-        faster.restart(options.speed)
     state, browser = State(options.state), not options.no_browser
-    return run.run(state, options.port_base, browser, options.devices, options.serial)
+    return run.run(state, options.port_base, browser, options.devices, options.serial, options.speed)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -237,38 +235,6 @@ def _server_sealing_key(options: argparse.Namespace) -> int:
     return 0
 
 
-def _server_token(options: argparse.Namespace) -> int:
-    state = State(options.state)
-    if options.scene not in scene_ids():
-        raise FileTrouble(f"no scene {options.scene}; there are {', '.join(scene_ids())}")
-    root_public = server.read_root_key(state.root_public_key) if options.out else b""
-    root_kid = kid_of_key(root_public) if root_public else None
-    ca_der = server.open_pki(state).ca_der
-    store = server.open_store(state)
-    try:
-        life_s = options.hours * 3_600
-        token = store.create_token(options.place, options.scene, int(time.time()), life_s, root_kid)
-    finally:
-        store.close()
-    if options.out:
-        write_private(
-            options.out, encode_provisioning(root_public, options.url, ca_der, token, *options.wifi)
-        )
-    else:
-        print(token.hex())
-    return 0
-
-
-def _server_revoke(options: argparse.Namespace) -> int:
-    store = server.open_store(State(options.state))
-    try:
-        if not store.revoke(options.device, int(time.time())):
-            raise FileTrouble(f"{options.device}: no such handheld, or revoked already")
-    finally:
-        store.close()
-    return 0
-
-
 def _trust_add(options: argparse.Namespace) -> int:
     part = authority.Authority(State(options.state))
     for path in options.certificates:
@@ -297,8 +263,8 @@ def _port(text: str) -> int:
 
 def _speed(text: str) -> int:
     speed = int(text)
-    if not 1 <= speed <= faster.FASTEST:
-        raise argparse.ArgumentTypeError(f"from 1 to {faster.FASTEST}")
+    if not 1 <= speed <= clockpage.FASTEST:
+        raise argparse.ArgumentTypeError(f"from 1 to {clockpage.FASTEST}")
     return speed
 
 
@@ -315,13 +281,6 @@ def _port_base(text: str) -> int:
     if not 1024 <= base <= most:
         raise argparse.ArgumentTypeError(f"from 1024 to {most}")
     return base
-
-
-def _hours(text: str) -> int:
-    hours = int(text)
-    if not 1 <= hours <= 720:
-        raise argparse.ArgumentTypeError("from 1 to 720")
-    return hours
 
 
 if __name__ == "__main__":

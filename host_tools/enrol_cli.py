@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-import time
 from pathlib import Path
 
 import segno
@@ -13,7 +12,7 @@ import segno
 from firmware.core import base45
 from firmware.core.message import encode_provisioning
 from firmware.core.trust import kid_of_key
-from host_tools import run
+from host_tools import clockpage, run
 from host_tools.authority.default_scenes import scene_ids
 from host_tools.files import FileTrouble, write_private
 from host_tools.server import serve as server
@@ -83,7 +82,7 @@ def _token(options: argparse.Namespace) -> int:
         if scene not in scene_ids():
             raise FileTrouble(f"no scene {scene}; there are {', '.join(scene_ids())}")
         life_s = options.hours * 3_600
-        token = store.create_token(place, scene, int(time.time()), life_s, root_kid, options.device)
+        token = store.create_token(place, scene, int(clockpage.now()), life_s, root_kid, options.device)
     finally:
         store.close()
     if not needs_root:
@@ -106,7 +105,7 @@ def _token(options: argparse.Namespace) -> int:
 def _revoke(options: argparse.Namespace) -> int:
     store = server.open_store(State(options.state))
     try:
-        if not store.revoke(options.device, int(time.time())):
+        if not store.revoke(options.device, int(clockpage.now())):
             raise FileTrouble(f"{options.device}: no such handheld, or revoked already")
     finally:
         store.close()

@@ -14,6 +14,8 @@ MAX_PART_REQUEST_BYTES = 256
 #: Codes seen elsewhere, in a sync reply: how many, and the bytes of each.
 MAX_SEEN = 64
 SEEN_BYTES = 8
+#: A device's secret, the key that a handheld makes for one enrolment, what changes a secret.
+SECRET_BYTES = 32
 
 _SEQ_MAX = 0xFFFFFFFF
 
@@ -23,7 +25,10 @@ class MessageError(CoreError):
 
 
 class Provisioning:
-    """What installation puts on a handheld so that it can enrol; `wifi_key` and `token` are secret."""
+    """What installation puts on a handheld so that it can enrol; `wifi_key` and `token` are secret.
+
+    `ca_der` is the CA's certificate, or only its SHA-256 (32 bytes) where a QR code brought it.
+    """
 
     __slots__ = ("ca_der", "root_key", "server_url", "token", "wifi_key", "wifi_ssid")
 
@@ -39,14 +44,34 @@ class Provisioning:
 
 
 class EnrolRequest:
-    """A handheld's wish to be enrolled by its one-time token."""
+    """A handheld's wish to be enrolled by its one-time token.
 
-    __slots__ = ("chip_id", "token", "version")
+    `key` is what it made for this token alone, so that nobody else can ask for the answer again; empty from
+    handhelds of before. `former` is the device id that it had, "" for none, with its `proof`, empty where the
+    secret is lost. Its journal was acknowledged up to `acknowledged`, with the chain value `chain`.
+    """
 
-    def __init__(self, token: bytes, chip_id: bytes, version: str) -> None:
+    __slots__ = ("acknowledged", "chain", "chip_id", "former", "key", "proof", "token", "version")
+
+    def __init__(
+        self,
+        token: bytes,
+        chip_id: bytes,
+        version: str,
+        key: bytes = b"",
+        former: str = "",
+        proof: bytes = b"",
+        acknowledged: int = 0,
+        chain: bytes = b"",
+    ) -> None:
         self.token = token
         self.chip_id = chip_id
         self.version = version
+        self.key = key
+        self.former = former
+        self.proof = proof
+        self.acknowledged = acknowledged
+        self.chain = chain
 
 
 class EnrolReply:
@@ -108,10 +133,11 @@ class SyncReply:
     """The server's answer: the last sequence it holds without a gap, perhaps the manifest of a newer pack.
 
     `seen` tells of codes that other handhelds of the place saw lately: per code the first 4 bytes of SHA-256
-    over its cti, and when (u32), 8 bytes.
+    over its cti, and when (u32), 8 bytes. `roll` makes another secret of this one (firmware.core.handover),
+    empty for none.
     """
 
-    __slots__ = ("acknowledged", "manifest", "refusal", "seen", "time_unix")
+    __slots__ = ("acknowledged", "manifest", "refusal", "roll", "seen", "time_unix")
 
     def __init__(
         self,
@@ -120,12 +146,14 @@ class SyncReply:
         manifest: bytes | None,
         refusal: str | None,
         seen: bytes = b"",
+        roll: bytes = b"",
     ) -> None:
         self.acknowledged = acknowledged
         self.time_unix = time_unix
         self.manifest = manifest
         self.refusal = refusal
         self.seen = seen
+        self.roll = roll
 
 
 class PartRequest:
@@ -172,9 +200,25 @@ def parse_provisioning(data: bytes) -> Provisioning:
         raise MessageError(str(e)) from None
 
 
-def encode_enrol_request(token: bytes, chip_id: bytes, version: str) -> bytes:
+def encode_enrol_request(
+    token: bytes,
+    chip_id: bytes,
+    version: str,
+    key: bytes = b"",
+    former: str = "",
+    proof: bytes = b"",
+    acknowledged: int = 0,
+    chain: bytes = b"",
+) -> bytes:
     """An enrolment request; raises MessageError if it would not be accepted."""
-    data = _dumps({1: token, 2: chip_id, 3: version})
+    fields: dict[object, object] = {1: token, 2: chip_id, 3: version}
+    if key:
+        fields[4] = key
+    if former:
+        fields[5] = [former, proof]
+    if acknowledged:
+        fields[6] = [acknowledged, chain]
+    data = _dumps(fields)
     parse_enrol_request(data)
     return data
 
@@ -182,10 +226,21 @@ def encode_enrol_request(token: bytes, chip_id: bytes, version: str) -> bytes:
 def parse_enrol_request(data: bytes) -> EnrolRequest:
     """Read an enrolment request; raises MessageError."""
     try:
-        fields = shape.mapping(_loads(data, MAX_ENROL_BYTES), (1, 2, 3))
-        return EnrolRequest(
+        fields = shape.mapping(_loads(data, MAX_ENROL_BYTES), (1, 2, 3), (4, 5, 6))
+        request = EnrolRequest(
             shape.octets(fields[1], 16), shape.octets(fields[2], 1, 32), shape.text(fields[3], 64)
         )
+        if 4 in fields:
+            request.key = shape.octets(fields[4], SECRET_BYTES)
+        if 5 in fields:
+            former, proof = shape.array(fields[5], 2, 2)
+            request.former = shape.text(former, 32, 1)
+            request.proof = shape.octets(proof, 0, 32)
+        if 6 in fields:
+            acknowledged, chain = shape.array(fields[6], 2, 2)
+            request.acknowledged = shape.uint(acknowledged, _SEQ_MAX)
+            request.chain = shape.octets(chain, 32)
+        return request
     except shape.ShapeError as e:
         raise MessageError(str(e)) from None
 
@@ -279,6 +334,7 @@ def encode_sync_reply(
     manifest: bytes | None = None,
     refusal: str | None = None,
     seen: bytes = b"",
+    roll: bytes = b"",
 ) -> bytes:
     """The answer to a sync request with `nonce`; raises MessageError if it would not be accepted."""
     fields: dict[object, object] = {1: acknowledged, 2: time_unix, 3: nonce}
@@ -288,6 +344,8 @@ def encode_sync_reply(
         fields[5] = refusal
     if seen:
         fields[6] = seen
+    if roll:
+        fields[7] = roll
     data = _dumps(fields)
     parse_sync_reply(data, nonce)
     return data
@@ -296,7 +354,7 @@ def encode_sync_reply(
 def parse_sync_reply(data: bytes, nonce: bytes) -> SyncReply:
     """Read the answer to the sync request with `nonce`; raises MessageError, for another nonce too."""
     try:
-        fields = shape.mapping(_loads(data, MAX_REPLY_BYTES), (1, 2, 3), (4, 5, 6))
+        fields = shape.mapping(_loads(data, MAX_REPLY_BYTES), (1, 2, 3), (4, 5, 6, 7))
         if shape.octets(fields[3], 16) != nonce:
             raise MessageError("nonce")
         seen = shape.octets(fields[6], SEEN_BYTES, MAX_SEEN * SEEN_BYTES) if 6 in fields else b""
@@ -308,6 +366,7 @@ def parse_sync_reply(data: bytes, nonce: bytes) -> SyncReply:
             shape.octets(fields[4], 1, pack.MAX_MANIFEST) if 4 in fields else None,
             shape.text(fields[5], 256) if 5 in fields else None,
             seen,
+            shape.octets(fields[7], SECRET_BYTES) if 7 in fields else b"",
         )
     except shape.ShapeError as e:
         raise MessageError(str(e)) from None

@@ -77,6 +77,8 @@ SETTINGS = (
     Field("root_key", BYTES, b"", limit=64, exact=64),
     # The version of the newest pack that was in force, u32: no older one comes back.
     Field("pack_floor", BYTES, b"", limit=4, exact=4),
+    # Names the token of the enrolment in force and its secret (firmware/services/keystore.py).
+    Field("enrolled", BYTES, b"", limit=8, exact=8),
     # In a scene with entries and exits: 0 everybody comes in, 1 goes out, 2 whoever is inside goes out.
     Field("direction", CHOICE, 2, choices=(0, 1, 2)),
     # When the scene was chosen or confirmed, u32.

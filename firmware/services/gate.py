@@ -34,6 +34,7 @@ if False:
     from firmware.core.codes import Person
     from firmware.core.packview import Pack
     from firmware.core.place import PlaceCode
+    from firmware.services.enrolment import Enrolment
     from firmware.services.intake import Intake
     from firmware.services.ledger import Ledger
     from firmware.services.scanning import Scanning
@@ -84,6 +85,8 @@ class Gate:
         self.scene_known = True
         #: Takes packs that come by cable or on paper, None where nobody does.
         self.intake: "Intake | None" = None
+        #: Takes codes that enrol this handheld, None where nobody does.
+        self.enrolment: "Enrolment | None" = None
 
     # ------------------------------------------------------------------ what holds here
 

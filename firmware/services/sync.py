@@ -10,6 +10,8 @@ import gc
 import os
 
 from firmware.core.errors import CoreError
+from firmware.core.handover import enrol_proof, rolled_secret
+from firmware.core.hmac256 import sha256
 from firmware.core.message import (
     MAX_PROVISIONING_BYTES,
     MAX_REPLY_BYTES,
@@ -26,7 +28,8 @@ from firmware.services.clock import Clock
 from firmware.services.files import read_limited
 from firmware.services.http import HttpError, post
 from firmware.services.journal import Journal, JournalError
-from firmware.services.keystore import Keystore, KeystoreError
+from firmware.services.keystore import Keystore, KeystoreError, tag_of
+from firmware.services.packfiles import remove
 from firmware.services.packs import PackStore
 from firmware.services.settings import Settings, SettingsError
 from firmware.services.slices import exhaust
@@ -34,6 +37,8 @@ from firmware.services.wifi import Wifi
 
 if False:
     from typing import Callable
+
+    from firmware.core.message import Provisioning
 
 #: With nothing to send, ask for time and trust data this often.
 IDLE_INTERVAL_MS = 30_000
@@ -50,6 +55,8 @@ MAX_RECORDS = 100
 #: A batch's share of a request; the rest is envelope. The request is built in one piece, and the heap of a
 #: long day has few large ones left: a backlog goes up in several exchanges.
 MAX_BATCH_BYTES = 4_096
+MAX_CA_BYTES = 2_048
+FINGERPRINT_BYTES = 32
 CBOR_TYPE = "application/cbor"
 COSE_TYPE = 'application/cose; cose-type="cose-mac0"'
 
@@ -87,6 +94,8 @@ class Sync:
         self._joined = asyncio.Event()
         self._beat: "Callable[[], None]" = _nothing
         self._pack_pause = 0
+        #: Whether a provisioning file may be there that nobody has looked at.
+        self._given = True
         #: Whether an exchange is under way.
         self.busy = False
         self._reached = False
@@ -121,8 +130,7 @@ class Sync:
                 continue
             try:
                 self.busy = True
-                if self._vault.keystore.secret() is None:
-                    await self._enrol()
+                await self._identify()
                 renewed = await self._exchange()
                 self._reached = True
                 self.trouble = ""
@@ -168,33 +176,102 @@ class Sync:
         except asyncio.TimeoutError:
             pass
 
-    async def _enrol(self) -> None:
-        """Trade the one-time token for an identity of our own. Raises SyncError, HttpError, CoreError."""
+    def provisioned(self) -> None:
+        """A provisioning file has come: enrol with it, whatever was being waited for."""
+        self._given = True
+        self.joined()
+
+    async def _identify(self) -> None:
+        """Have an identity of our own: enrol where there is none, or with a token that came since.
+
+        Raises SyncError, HttpError, CoreError, SettingsError, KeystoreError where there is none yet. Who has
+        one keeps it until the new one is whole, and goes on with it where there is none to be had.
+        """
+        enrolled = self._vault.keystore.secret() is not None
+        if not enrolled or self._given:
+            try:
+                await self._enrol(enrolled)
+            except (SyncError, HttpError, CoreError, KeystoreError, SettingsError) as e:
+                if not enrolled:
+                    raise
+                print("sync: not enrolled anew:", e)
+
+    async def _enrol(self, enrolled: bool) -> None:
+        """Trade the one-time token for an identity, and forget the file it came in. Raises as `_identify`.
+
+        The server gives the same answer again to who shows the same key. So the power may go at any moment:
+        before the settings are written it was nothing, after that all is done but for removing the file.
+        """
         vault = self._vault
+        settings, keystore = vault.settings, vault.keystore
         try:
             given = parse_provisioning(read_limited(self._enrol_path, MAX_PROVISIONING_BYTES))
         except OSError:
+            self._given = False
+            if enrolled:
+                return
             raise SyncError("not enrolled") from None
-        request = encode_enrol_request(given.token, self._chip_id, self._version)
-        status, body = await post(
-            given.server_url + "/v1/enrol", request, CBOR_TYPE, given.ca_der, TIMEOUT_MS, 1024
-        )
-        if status != 200:
-            raise SyncError("enrolment refused (%d)" % status)
-        reply = parse_enrol_reply(body)
-        vault.settings.update(
-            {
+        except CoreError:
+            self._drop(enrolled)
+            raise
+        tag = tag_of(given.token)
+        if not enrolled or settings.get("enrolled") != tag:
+            ca_der = await self._ca_of(given)
+            key = keystore.enrolment_key(tag)
+            former = settings.get("device_id")
+            secret = keystore.secret()
+            proof = enrol_proof(secret, given.token, self._chip_id, key) if secret else b""
+            next_seq, chain, _ = vault.journal.batch(0, 0)
+            request = encode_enrol_request(
+                given.token, self._chip_id, self._version, key, former, proof, next_seq - 1, chain
+            )
+            url = given.server_url
+            status, body = await post(url + "/v1/enrol", request, CBOR_TYPE, ca_der, TIMEOUT_MS, 1024)
+            if status != 200:
+                if status == 403:
+                    self._drop(enrolled)
+                raise SyncError("enrolment refused (%d)" % status)
+            reply = parse_enrol_reply(body)
+            keystore.stage(reply.secret, tag)
+            changes = {
                 "device_id": reply.device_id,
-                "server_url": given.server_url,
-                "ca_der": given.ca_der,
+                "enrolled": tag,
+                "server_url": url,
+                "ca_der": ca_der,
                 "place": reply.place,
                 "scene": reply.scene,
+                "scene_unix": b"",
             }
-        )
-        # The secret makes the enrolment complete, so it is the last to be kept; then the dead token may go.
-        vault.keystore.set_secret(reply.secret)
-        os.remove(self._enrol_path)
-        vault.clock.server_time(reply.time_unix)
+            if given.root_key != settings.get("root_key"):
+                # Another authority counts its packs anew.
+                changes["root_key"] = given.root_key
+                changes["pack_floor"] = b""
+                vault.packs.current = None
+            settings.update(changes)
+            keystore.use(tag)
+            vault.clock.server_time(reply.time_unix)
+            print("sync: enrolled")
+        self._drop(True)
+
+    async def _ca_of(self, given: "Provisioning") -> bytes:
+        """The certificate to check the server against; a QR code holds only its SHA-256.
+
+        Raises SyncError, HttpError.
+        """
+        if len(given.ca_der) != FINGERPRINT_BYTES:
+            return given.ca_der
+        status, body = await post(given.server_url + "/v1/ca", b"", CBOR_TYPE, None, TIMEOUT_MS, MAX_CA_BYTES)
+        if status != 200:
+            raise SyncError("no certificate to be had (%d)" % status)
+        if sha256(body) != given.ca_der:
+            raise SyncError("certificate refused: not the one of the code")
+        return body
+
+    def _drop(self, enrolled: bool) -> None:
+        """Look no more at a file that will never do, where there is an identity without it."""
+        if enrolled:
+            self._given = False
+            remove(self._enrol_path)
 
     async def _exchange(self) -> bool:
         """Send one batch, take the answer; whether that brought a pack, which the server should hear.
@@ -216,6 +293,9 @@ class Sync:
             raise SyncError("server acknowledges records that were never written")
         vault.journal.acknowledge(reply.acknowledged)
         vault.seen_elsewhere = reply.seen
+        if reply.roll:
+            # From the next request on; until the server sees one it takes both.
+            vault.keystore.set_secret(rolled_secret(vault.keystore.secret() or b"", reply.roll))
         if reply.manifest:
             if self._pack_pause:
                 self._pack_pause -= 1

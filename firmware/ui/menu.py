@@ -37,14 +37,14 @@ async def open_menu(stage: "Stage", passenger: "Passenger") -> "bytes | None":
     elif chosen == _VOICE:
         stage.gate.switch_voice()
         stage.panel.voice.on = stage.gate.voice
-        stage.panel.voice.say(("say_on",))
+        stage.panel.voice.say(("on",))
     elif chosen == _PACK:
         await _pack(stage)
     elif chosen == _TEST:
         stage.screens.self_test(stage.gate.health())
         await stage.key((KEY_NO, KEY_MIDDLE, KEY_YES), ANSWER_MS)
     elif chosen in (_SCENE, _CLOCK):
-        refused = await _ask_pin(stage)
+        refused = await ask_pin(stage)
         if refused is not None:
             return await stage.notice(refused, stage.gate.pin_wait_s() or None) if refused else None
         if chosen == _SCENE:
@@ -87,7 +87,7 @@ async def _choose_scene(stage: "Stage") -> "bytes | None":
     return await stage.notice("notice_scene_chosen")
 
 
-async def _ask_pin(stage: "Stage") -> "str | None":
+async def ask_pin(stage: "Stage") -> "str | None":
     """Ask for the PIN; None if it was right, else the id of the remark, "" where nobody answered."""
     gate = stage.gate
     print("flow: pin")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterable
 
 from fastapi import FastAPI, Request, Response
@@ -13,20 +12,24 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import text
 
 from firmware.core import message
+from host_tools import clockpage
+from host_tools.server import quick
+from host_tools.server.identity import TokenRefused, speaks
 from host_tools.server.intake import Intake, Item
 from host_tools.server.limits import Limiter
 from host_tools.server.metrics import CountAnswers, Metrics
 from host_tools.server.packs import Packs
 from host_tools.server.sealing_keys import SealingKeys
-from host_tools.server.store import Store, TokenRefused
+from host_tools.server.store import Store
 from host_tools.web import LOCAL_HOSTS, answer_when_storage_fails, create_app, problem, read_body
 
 log = logging.getLogger("yima.server")
 CBOR = "application/cbor"
 COSE_MAC0 = 'application/cose; cose-type="cose-mac0"'
 OCTETS = "application/octet-stream"
+CERTIFICATE = "application/pkix-cert"
 PIECE_BYTES = 16_384
-PATHS = ("/v1/enrol", "/v1/part", "/v1/sync", "/healthz", "/readyz")
+PATHS = ("/v1/ca", "/v1/enrol", "/v1/part", "/v1/sync", "/healthz", "/readyz")
 #: Sync requests of one handheld, and enrolments from one address: so many at once, and so many a second.
 SYNC_BURST, SYNC_PER_S = 600, 20.0
 ENROL_BURST, ENROL_PER_S = 100, 1.0
@@ -65,11 +68,15 @@ def make_app(
     store: Store,
     bell: Bell,
     hosts: Iterable[str] = LOCAL_HOSTS,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = clockpage.now,
     keys: SealingKeys | None = None,
     metrics: Metrics | None = None,
+    ca_der: bytes = b"",
 ) -> FastAPI:
-    """The application; `hosts` are the names it answers to, `keys` open what handhelds sealed."""
+    """The application; `hosts` are the names it answers to, `keys` open what handhelds sealed.
+
+    `ca_der` is the certificate that handhelds check the server against, told to those that hold its SHA-256.
+    """
     app = create_app("Yima fleet server", hosts)
     counts = metrics or Metrics()
     app.add_middleware(CountAnswers, counts=counts.answers, paths=PATHS)
@@ -85,11 +92,11 @@ def make_app(
             return problem(400, "not an enrolment request")
         now_unix = int(clock())
         try:
-            device = store.enrol(request.token, request.chip_id, request.version, now_unix)
+            device, secret = store.enrol_by(request, now_unix)
         except TokenRefused:
             return problem(403, "token refused")
         log.info("enrolled %s", device.id)
-        reply = message.encode_enrol_reply(device.id, device.secret, device.place, device.scene, int(clock()))
+        reply = message.encode_enrol_reply(device.id, secret, device.place, device.scene, int(clock()))
         return Response(reply, media_type=CBOR)
 
     def sync(item: Item) -> tuple[Response, bool]:
@@ -109,6 +116,7 @@ def make_app(
             answer.manifest,
             outcome.refusal,
             answer.seen,
+            answer.roll,
         )
         media_type = CBOR
         if item.request.wants_mac:
@@ -122,7 +130,7 @@ def make_app(
         except message.MessageError:
             return problem(400, "not a part request")
         known = store.device(device_id) if "\0" not in device_id else None
-        if known is None or known.revoked_unix is not None or not request.verify_mac(known.secret):
+        if known is None or speaks(known, request) is None:
             return problem(401, REFUSED)
         data = packs.part(request.digest, request.offset)
         if data is None:
@@ -147,6 +155,11 @@ def make_app(
         body = await read_body(request, message.MAX_ENROL_BYTES)
         return await run_in_threadpool(enrol, body)
 
+    @app.get("/v1/ca")
+    @app.post("/v1/ca", include_in_schema=False)
+    def ca() -> Response:
+        return Response(ca_der, media_type=CERTIFICATE) if ca_der else problem(404, "no certificate")
+
     @app.post("/v1/part")
     async def part_endpoint(request: Request) -> Response:
         body = await read_body(request, message.MAX_PART_REQUEST_BYTES)
@@ -156,7 +169,7 @@ def make_app(
     async def sync_endpoint(request: Request) -> Response:
         body = await read_body(request, message.MAX_REQUEST_BYTES)
         try:
-            device_id, asked = message.parse_sync_request(body)
+            device_id, asked = quick.sync_request(body) or message.parse_sync_request(body)
         except message.MessageError:
             return problem(400, "not a sync request")
         # By address as well: nobody uses up another handheld's share in its name.
