@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from host_tools import clockpage
 from host_tools.demo_queue import QUEUE, SITE_OFFSET_CENTI_C, Passenger
 from host_tools.demo_stage import Stage, StageTrouble, flow_line
 from host_tools.device.build import ROOT
@@ -99,7 +100,8 @@ async def _play(stage: Stage, state: State) -> int:
     try:
         await stage.wait_until_idle(READY_LIMIT_S)
         device = await stage.wait_for_pack(1, READY_LIMIT_S)
-        ledger = Ledger(stage, str(device["id"]), int((await stage.summary())["last_id"]), int(time.time()))
+        last_id = int((await stage.summary())["last_id"])
+        ledger = Ledger(stage, str(device["id"]), last_id, int(clockpage.now()))
         turns: asyncio.Queue[Seen | None] = asyncio.Queue()
         reporting = asyncio.create_task(_report(turns, ledger))
         for passenger in QUEUE:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from firmware.core import certlogic, certlogic_dates, codes, reasons, rule_data,
 from firmware.core.certlogic_read import CertLogicError
 from firmware.core.codes import Code
 from firmware.core.scene import ROLE_NEW, ROLE_RETURNING, ROLE_STAFF, ROLE_VISITOR
+from host_tools import clockpage
 from host_tools.authority import eu_rules, rule_files
 from host_tools.authority.eu_rules import Compiled
 from host_tools.files import FileTrouble
@@ -269,7 +269,7 @@ def _weakness(verdict: int) -> int:
 
 def _moment(text: str | None) -> int:
     if text is None:
-        return int(time.time())
+        return int(clockpage.now())
     ms = certlogic_dates.parse(text.encode())
     if ms is None:
         raise FileTrouble(f"{text} is not a time such as 2020-05-22T08:00:00Z")

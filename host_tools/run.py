@@ -21,6 +21,7 @@ import httpx
 from firmware.core import message
 from firmware.core.errors import CoreError
 from firmware.core.trust import kid_of_key
+from host_tools import clockpage
 from host_tools.authority.app import Authority
 from host_tools.authority.locked_key import FILE_VARIABLE, VARIABLE
 from host_tools.authority.office_gate import load_or_create_password
@@ -82,8 +83,10 @@ class System:
         tell: Callable[[str], None],
         devices: int = 1,
         serial: bool = False,
+        speed: int = 1,
     ) -> None:
         self._state = state
+        self._speed = speed
         self._base = port_base
         self._tell = tell
         self._profiles = state.handhelds(devices)
@@ -103,7 +106,8 @@ class System:
         handheld_urls = [f"http://{HOST}:{base + HANDHELD_PORT + at}" for at in range(len(self._profiles))]
         # localhost and not 127.0.0.1: a name is what TLS libraries of all ages can check.
         server_url = f"https://localhost:{base + DEVICES_PORT}"
-        self.supervisor = supervisor = Supervisor(state.log, self._tell)
+        clock = clockpage.ClockPage.create(state.clock).path.resolve()
+        self.supervisor = supervisor = Supervisor(state.log, self._tell, {clockpage.VARIABLE: str(clock)})
         preparing = asyncio.create_task(asyncio.to_thread(self._prepare, server_url))
         try:
             provisioning = await preparing
@@ -154,6 +158,7 @@ class System:
                         "--sealing-keys",
                         str((state.server / SEALING).resolve()),
                         *(["--serial"] if self._serial else []),
+                        *(["--speed", str(self._speed)] if self._speed > 1 else []),
                     ),
                     f"{handheld_urls[-1]}/api/state",
                     ROOT,
@@ -181,6 +186,7 @@ class System:
         if self.supervisor:
             await self.supervisor.stop()
         self._state.run_file.unlink(missing_ok=True)
+        self._state.clock.unlink(missing_ok=True)
         os.close(self._lock)
         self._lock = None
 
@@ -208,7 +214,7 @@ def _provisioning(
     store: Store, profile: Path, root_public: bytes, server_url: str, ca_der: bytes
 ) -> bytes | None:
     """What the handheld of a profile needs to enrol, None where it has enrolled. Raises FileTrouble."""
-    now_unix = int(time.time())
+    now_unix = int(clockpage.now())
     image, given_file = profile / FLASH_IMAGE, profile / PROVISIONING
     if image.exists() and given_file.exists():
         old = read_limited(given_file)
@@ -296,14 +302,18 @@ def find_running(state: State) -> Running | None:
         return None
 
 
-def run(state: State, port_base: int, browser: bool, devices: int = 1, serial: bool = False) -> int:
+def run(
+    state: State, port_base: int, browser: bool, devices: int = 1, serial: bool = False, speed: int = 1
+) -> int:
     """Run until Ctrl-C or SIGTERM; the exit status. Raises RunTrouble."""
-    return asyncio.run(_run(state, port_base, browser, devices, serial))
+    return asyncio.run(_run(state, port_base, browser, devices, serial, speed))
 
 
-async def _run(state: State, port_base: int, browser: bool, devices: int, serial: bool) -> int:
+async def _run(
+    state: State, port_base: int, browser: bool, devices: int, serial: bool, speed: int
+) -> int:
     stop = asyncio.Event()
-    system = System(state, port_base, _say, devices, serial)
+    system = System(state, port_base, _say, devices, serial, speed)
     loop = asyncio.get_running_loop()
 
     def interrupted() -> None:

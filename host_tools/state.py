@@ -33,6 +33,11 @@ class State:
         return self.root / "run.lock"
 
     @property
+    def clock(self) -> Path:
+        """The clock of a running system (host_tools/clockpage.py)."""
+        return self.root / "clock"
+
+    @property
     def log(self) -> Path:
         """One log file per child process."""
         return self.root / "log"

@@ -20,8 +20,6 @@ from typing import IO
 
 import httpx
 
-from host_tools import faster
-
 RESTART_CEILING = 3
 #: A child that has run this long starts counting its restarts anew.
 FORGIVEN_AFTER_S = 600.0
@@ -61,9 +59,15 @@ class _Child:
 
 
 class Supervisor:
-    """Starts programs and keeps them running until `stop`; `failure` resolves when one keeps dying."""
+    """Starts programs and keeps them running until `stop`; `failure` resolves when one keeps dying.
 
-    def __init__(self, log_folder: Path, tell: Callable[[str], None]) -> None:
+    They get this process's environment, and `environment` beside it.
+    """
+
+    def __init__(
+        self, log_folder: Path, tell: Callable[[str], None], environment: dict[str, str] | None = None
+    ) -> None:
+        self._environment = environment or {}
         self._log_folder = log_folder
         self._tell = tell
         self._children: list[_Child] = []
@@ -126,7 +130,7 @@ class Supervisor:
                 cwd=child.program.cwd,
                 env={
                     **{name: os.environ[name] for name in os.environ if name not in child.program.withheld},
-                    **faster.environment(),
+                    **self._environment,
                 },
             )
         child.started_s = time.monotonic()

@@ -6,10 +6,10 @@ import argparse
 import contextlib
 import getpass
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from host_tools import clockpage
 from host_tools.files import FileTrouble
 from host_tools.server.accounts import MAY, Accounts
 from host_tools.server.serve import open_store
@@ -59,13 +59,13 @@ def _password(path: Path | None) -> str:
 def _add(options: argparse.Namespace) -> int:
     password = _password(options.password_file)
     with _accounts(options) as accounts:
-        accounts.add(options.name, options.role, options.scope, password, int(time.time()))
+        accounts.add(options.name, options.role, options.scope, password, int(clockpage.now()))
     return 0
 
 
 def _disable(options: argparse.Namespace) -> int:
     with _accounts(options) as accounts:
-        if not accounts.disable(options.name, int(time.time())):
+        if not accounts.disable(options.name, int(clockpage.now())):
             raise FileTrouble(f"{options.name}: no such account")
     return 0
 

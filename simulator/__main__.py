@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from pathlib import Path
 
-from host_tools import faster
+from host_tools import clockpage
 from host_tools.server.sealing_keys import SealingKeys
 from host_tools.state import MOST_DEVICES
+from simulator.clock import Clock
 from simulator.desk import Desk, serve
 from simulator.handheld import HEAP, Handheld, HandheldError
 from simulator.web import SimulatorWeb
@@ -35,9 +37,7 @@ def main() -> int:
         "--serial", action="store_true", help="with a serial port for mpremote; its path is printed"
     )
     parser.add_argument("--heap", default=HEAP, help="heap of the interpreter, such as 256k")
-    parser.add_argument(
-        "--speed", type=int, default=1, metavar="N", help="time runs N times as fast (with libfaketime)"
-    )
+    parser.add_argument("--speed", type=int, default=1, metavar="N", help="time runs up to N times as fast")
     parser.add_argument(
         "--sealing-keys",
         type=Path,
@@ -46,8 +46,9 @@ def main() -> int:
     )
     options = parser.parse_args()
     try:
-        faster.restart(options.speed if options.speed > 1 else faster.speed())
-    except faster.FasterTrouble as e:
+        named = os.environ.get(clockpage.VARIABLE)
+        clock = Clock(clockpage.ClockPage(Path(named)) if named else None, options.speed)
+    except (clockpage.ClockTrouble, ValueError) as e:
         print(e, file=sys.stderr)
         return 1
     if len(options.profile) > MOST_DEVICES:
@@ -55,7 +56,13 @@ def main() -> int:
     if len({profile.resolve() for profile in options.profile}) < len(options.profile):
         parser.error("two handhelds cannot share a profile")
     handhelds = [
-        Handheld(profile, micropython=options.micropython, heap=options.heap, serial=options.serial)
+        Handheld(
+            profile,
+            micropython=options.micropython,
+            heap=options.heap,
+            serial=options.serial,
+            clock=clock,
+        )
         for profile in options.profile
     ]
     try:

@@ -61,8 +61,8 @@ class Board:
     """One board in one profile. `panel_drawn` and `panel_changed` may be set to follow the display."""
 
     def __init__(self, world: World, profile: Path) -> None:
-        loop = asyncio.get_running_loop()
-        self._loop = loop
+        time = world.clock
+        self.time = time
         self._world = world
         self._profile = profile
         self.session: Session | None = None
@@ -79,22 +79,22 @@ class Board:
         self.trace = Trace()
         self._plugged = {"gm65": True, "mlx90614": True, "ds3231": True}
 
-        self.uart = UartPort(loop, self._to_scanner, world.note)
+        self.uart = UartPort(time, self._to_scanner, world.note)
         self._zones_file = zones = profile / "scanner.bin"
         self.scanner = GM65(
-            loop,
+            time,
             self._from_scanner,
             world.note,
             saved=zones.read_bytes() if zones.exists() else None,
             on_save=self._save_zones,
         )
         self.i2c = I2CBus()
-        self.thermometer = MLX90614(loop, self._temperatures)
+        self.thermometer = MLX90614(time, self._temperatures)
         self._rtc_file = profile / "rtc.json"
         stored = json.loads(self._rtc_file.read_text("utf-8")) if self._rtc_file.exists() else {}
-        self.clock = DS3231(**stored, on_change=self.save_clock)
+        self.clock = DS3231(**stored, now=time.unix, on_change=self.save_clock)
         self.panel = ST7789(self._drawn, self._changed)
-        self.keys = Keys(loop, self._contact)
+        self.keys = Keys(time, self._contact)
         self.buzzer = Buzzer(world.note)
         self.led = Led(world.note)
         self.vibration = Vibration(world.note)
@@ -106,7 +106,8 @@ class Board:
         self.nvs = Nvs(profile / "nvs.json")
         self.wear = Wear(profile)
         self.relay = Relay()
-        self.radio = Radio(loop, self._link)
+        time.slow.append(lambda: self.relay.busy)
+        self.radio = Radio(time, self._link)
         self.wires = Wires(self)
         for chip in self._plugged:
             self.plug(chip, True)
@@ -115,8 +116,8 @@ class Board:
             p.PIN_IN: self._pin_in,
             p.PWM: self._pwm,
             **self.wires.operations(),
-            p.ADC: self._adc,
             **self.i2s.operations(),
+            p.ADC: self._adc,
             p.WDT_START: self._watchdog_start,
             p.WDT_FEED: lambda unit, aux, data: self._watchdog_feed(),
             p.TIMER: self._timer,
@@ -155,9 +156,9 @@ class Board:
             self._scanner_supply()
         elif pin == wiring.VIBRATION:
             self.vibration.drive(level != 0)
-        elif pin in (wiring.BUZZER, wiring.PANEL_BACKLIGHT, *wiring.LED):
         elif pin == wiring.AMPLIFIER:
             self.i2s.enable(level != 0)
+        elif pin in (wiring.BUZZER, wiring.PANEL_BACKLIGHT, *wiring.LED):
             self._drive(pin, 0, 65536 if level else 0)
 
     def _pin_in(self, pin: int, pull: int, data: bytes) -> bytes:
@@ -232,11 +233,11 @@ class Board:
     def _save_zones(self, zones: bytes) -> None:
         self._zones_file.write_bytes(zones)
 
-    def _scanner_supply(self) -> None:
     def _i2s_sent(self, unit: int, count: int) -> None:
         if self.session:
             self.session.event(p.EV_I2S_SENT, unit, count)
 
+    def _scanner_supply(self) -> None:
         self.scanner.power(self._plugged["gm65"] and bool(self._levels.get(wiring.SCANNER_POWER)))
 
     def _erased(self, unit: int, sector: int, data: bytes) -> bytes:
@@ -258,7 +259,7 @@ class Board:
         if self._watchdog:
             self._watchdog.cancel()
         if self._watchdog_s:
-            self._watchdog = self._loop.call_later(self._watchdog_s, self._bite)
+            self._watchdog = self.time.call_later(self._watchdog_s, self._bite)
 
     def _bite(self) -> None:
         if self.session:
@@ -270,7 +271,7 @@ class Board:
             old.cancel()
         period_ms, periodic = struct.unpack("<IB", data)
         if period_ms:
-            self._timers[generation] = self._loop.call_later(
+            self._timers[generation] = self.time.call_later(
                 period_ms / 1000, self._timer_due, unit, generation, period_ms, periodic
             )
 
@@ -316,8 +317,8 @@ class Board:
         for pin in (wiring.BUZZER, wiring.PANEL_BACKLIGHT, *wiring.LED):
             self._drive(pin, 0, 0)
         self.vibration.drive(False)
-        self.relay.close()
         self.i2s.reset()
+        self.relay.close()
         self.radio.reset()
         self.nvs.reload()
 

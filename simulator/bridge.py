@@ -11,7 +11,8 @@ from pathlib import Path
 
 from simulator import protocol as p
 
-Handler = Callable[[int, int, int, bytes], bytes | Awaitable[bytes] | None]
+Answer = bytes | Awaitable[bytes] | None
+Handler = Callable[[int, int, int, bytes], Answer]
 
 
 class _Connection(asyncio.Protocol):
@@ -102,6 +103,8 @@ class Bridge:
     def __init__(self, handler: Handler, broken: Callable[[str], None]) -> None:
         self.handler = handler
         self.broken = broken
+        self.disturbed: Callable[[], None] | None = None
+        """Called at each event that is sent."""
         self._server: asyncio.AbstractServer | None = None
         self._directory: Path | None = None
         self._events: asyncio.Transport | None = None
@@ -137,12 +140,15 @@ class Bridge:
         """Tell the child."""
         if self._events and not self._events.is_closing():
             self._events.write(p.EVENT.pack(kind, unit, value))
+            if self.disturbed:
+                self.disturbed()
 
     def serial(self, unit: int, data: bytes) -> None:
         """Bytes that a UART received."""
         transport = self._serial.get(unit)
         if transport and not transport.is_closing():
             transport.write(data)
+            self.event(p.EV_TIME, 0, 0)  # it counts events, and has these bytes by then
 
     def close(self) -> None:
         """End every connection and remove the socket."""

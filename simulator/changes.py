@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
+from host_tools.clockpage import FASTEST
+from simulator.clock import LONGEST_JUMP_S
 from simulator.handheld import Handheld
 from simulator.optics import View
 from simulator.world import World
@@ -51,6 +53,22 @@ class WorldChange(_Strict):
             world.wifi = self.wifi
         if self.server is not None:
             world.server = self.server
+
+
+class TimeChange(_Strict):
+    """How fast time goes from now on, and how much of it passes at once first. Longer jumps are several."""
+
+    speed: Annotated[StrictInt, Field(ge=0, le=FASTEST)] | None = None
+    jump_s: Annotated[StrictInt, Field(ge=1, le=LONGEST_JUMP_S)] | None = None
+
+    async def apply(self, world: World) -> None:
+        """Do it; returns when the jump is done."""
+        clock = world.clock
+        if self.speed is not None:
+            clock.speed = self.speed
+        if self.jump_s is not None:
+            await clock.jump(self.jump_s)
+        world.note("time", {"speed": clock.speed, "jump_s": self.jump_s, "now_unix": round(clock.unix())})
 
 
 class FaultChange(_Strict):

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Awaitable
 from pathlib import Path
 
-from host_tools import faster
 from simulator import protocol as p
 from simulator.board import Answer, Board
+from simulator.clock import Clock
 from simulator.interpreter import Interpreter
 from simulator.serialport import SerialPort
 from simulator.vitals import Vitals
@@ -37,17 +37,23 @@ class Handheld:
     """One handheld with its profile directory: ``flash.img`` (needed), ``rom.img``, ``journal.img``,
     ``nvs.json``, ``rtc.json``, ``scanner.bin``.
 
-    `state` is "off", "running" or "dead" (the interpreter kept dying).
+    `state` is "off", "running" or "dead" (the interpreter kept dying). Several may live by one `clock`.
     """
 
     def __init__(
-        self, profile: Path, *, micropython: str | None = None, heap: str = HEAP, serial: bool = False
+        self,
+        profile: Path,
+        *,
+        micropython: str | None = None,
+        heap: str = HEAP,
+        serial: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         beside = str(Path(sys.executable).with_name("micropython"))
         self.profile = profile
         self.micropython = micropython or os.environ.get("MICROPYTHON") or beside
         self.heap = heap
-        self.world = World()
+        self.world = World(clock)
         self.state = "off"
         self.console: deque[str] = deque(maxlen=CONSOLE_LINES)
         self.boot: dict[str, int] = {}
@@ -203,6 +209,7 @@ class Handheld:
             lambda *message: self._handle(run, *message),
             self._line,
             lambda code: self._ended(run, code),
+            self.world.clock,
             self.serial,
         )
         if self.serial:
@@ -212,7 +219,7 @@ class Handheld:
         self.state = "running"
         try:
             await run.start(self.micropython, self.heap, self.image, self.rom)
-            started = await asyncio.wait_for(begun, START_TIMEOUT_S * faster.speed())
+            started = await asyncio.wait_for(begun, START_TIMEOUT_S)
         except asyncio.TimeoutError:
             started = False
         except BaseException:
@@ -338,7 +345,7 @@ class Handheld:
     def _clock_difference(self) -> int:
         """After power-on the chip's clock stands at 2000-01-01 00:00:00; over resets it runs on."""
         if self._cause == p.PWRON_RESET:
-            self.board.clock_difference_s = EPOCH_2000 - int(time.time())
+            self.board.clock_difference_s = EPOCH_2000 - int(self.world.clock.unix())
         return self.board.clock_difference_s
 
 

@@ -7,26 +7,27 @@ import contextlib
 import importlib.util
 import os
 import signal
+import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from host_tools import faster
 from simulator import protocol as p
-from simulator.bridge import Bridge, Handler
+from simulator.bridge import Answer, Bridge, Handler
 from simulator.build import EMPTY_ROM, ROOT, SHIMS_ROM, compile_shims
+from simulator.clock import Clock, Runner
 from simulator.serialport import SerialPort
 
 CONSOLE_LIMIT = 1 << 16
 """A console line longer than this is dropped."""
-KEPT = ("LD_PRELOAD", "LD_LIBRARY_PATH", "FAKETIME", "SYSTEMROOT")
+KEPT = ("LD_LIBRARY_PATH", "SYSTEMROOT")
 """What the child may see of this process's environment."""
 
 
 class Interpreter:
     """A child process that runs a flash image. ``handler`` answers the bridge; ``line`` gets the console;
     ``ended(code)`` is called when the process is gone and nobody has asked for it. With a serial port the
-    console is there, and `line` gets what the port lets through.
+    console is there, and `line` gets what the port lets through. `clock` is the one that it lives by.
     """
 
     def __init__(
@@ -34,15 +35,20 @@ class Interpreter:
         handler: Handler,
         line: Callable[[str], None],
         ended: Callable[[int], None],
+        clock: Clock,
         serial: SerialPort | None = None,
     ) -> None:
+        self._handler = handler
+        self._clock = clock
         self._line = line
         self._serial = serial
         self._ended = ended
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._killed = False
-        self.bridge = Bridge(handler, self._broken)
+        self.bridge = Bridge(self._handle, self._broken)
+        self._runner = Runner(clock, lambda: self.bridge.event(p.EV_TIME, 0, 0), lambda: self.bridge.asked)
+        self.bridge.disturbed = self._runner.disturbed
 
     @property
     def pid(self) -> int | None:
@@ -64,7 +70,6 @@ class Interpreter:
         path = await self.bridge.listen()
         environment = {"PATH": os.environ.get("PATH", ""), "TZ": "UTC", "MICROPYPATH": f"{shims}:.frozen"}
         environment.update({name: os.environ[name] for name in KEPT if name in os.environ})
-        environment.update(faster.environment())
         rom = rom if rom.is_file() else shims / EMPTY_ROM
         packages = _packages_of(micropython)
         heap = heap if packages else _grown(heap, rom, shims / SHIMS_ROM)
@@ -78,6 +83,7 @@ class Interpreter:
                 packages,
                 str(rom.resolve()),
                 str(shims / SHIMS_ROM),
+                str(self._clock.page.path.resolve()),
                 micropython,
                 *(["-i"] if self._serial else []),
                 "-X",
@@ -97,7 +103,17 @@ class Interpreter:
         finally:
             if self._serial:
                 os.close(console)
+        self._clock.run(self._runner)
         self._watch = asyncio.create_task(self._follow(self._process))
+
+    def _handle(self, operation: int, unit: int, aux: int, data: bytes) -> Answer:
+        if operation == p.IDLE:
+            self._runner.waits(aux, *struct.unpack("<II", data))
+            return None
+        if operation == p.PASS:
+            self._runner.works(*struct.unpack("<I", data))
+            return b""
+        return self._handler(operation, unit, aux, data)
 
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
         if self._serial:
@@ -105,6 +121,7 @@ class Interpreter:
         elif process.stdout:
             await self._lines(process.stdout)
         code = await process.wait()
+        self._clock.end(self._runner)
         self.bridge.close()
         if not self._killed:
             self._ended(code)

@@ -36,6 +36,9 @@ TIMER = 0x09  # unit timer, aux generation, data <IB period in ms (0 stops), per
 RTC_SET = 0x0A  # data <q: seconds the interpreter's clock differs from this computer's
 BOOTED = 0x0B  # data <IIIII: heap bytes of the shims, bytes in use, bytes free, flash erases, flash writes
 UART_STOP = 0x0C  # unit UART
+IDLE = (
+    0x0D  # aux events taken so far, data <II µs that a board would have worked, ms to wait (FFFFFFFF: no end)
+)
 INTERRUPTED = 0x0E  # KeyboardInterrupt is raised now
 HEAP = 0x0F  # data <II heap bytes in use, bytes free
 I2S_WRITE = 0x10  # unit bus, data: samples
@@ -57,6 +60,7 @@ WLAN = 0x8D  # unit operation, data; see simulator/radio.py
 ADDRESS = 0x8E  # aux port, data host; answer: <H port of the relay on 127.0.0.1
 HELLO = 0x8F  # answer: HELLO_ANSWER
 I2S_INIT = 0x91  # unit bus, data <BBBBBI bit clock, word clock, data, bits, 0 mono or 1 stereo, rate in Hz
+PASS = 0x91  # data <I µs that a board would have worked, while it goes on; answered when the chips have got there
 POWER_CUT = 0x90  # the armed power cut has come; never answered
 FLASH_ERASE = 0x9E  # unit partition (see simulator/wear.py), aux sector; answer: one byte, 0 for a good one
 
@@ -74,6 +78,9 @@ EV_I2S_SENT = 8  # unit bus, value: so many bytes have left its buffers
 EV_TIME = (
     7  # nothing but a reason to look: a moment has come, bytes lie on a UART, or the clock goes otherwise
 )
+EV_INTERRUPT = 5  # value 1: raise KeyboardInterrupt; 0: never mind, if it was not raised yet
+
+SERIAL_PROMPT, SKIP_MAIN = 1, 2
 """Flags of HELLO_ANSWER: end in a prompt on the serial port; do not run main.py."""
 
 WRITE_NVS, READ_NVS, ERASE_NVS, COMMIT_NVS = 0, 1, 2, 3

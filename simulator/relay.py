@@ -25,6 +25,7 @@ class Relay:
         self._tasks: set[asyncio.Task[None]] = set()
         self._refused: socket.socket | None = None
         self._served = True
+        self._calling = 0
 
     @property
     def served(self) -> bool:
@@ -41,6 +42,11 @@ class Relay:
             self._servers.clear()
             for task in self._tasks:
                 task.cancel()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is under way: the other end of it lives by the computer's clock."""
+        return bool(self._calling or self._tasks)
 
     def link(self, up: bool) -> None:
         """The radio's link came or went."""
@@ -65,10 +71,13 @@ class Relay:
         """A local port that leads there. The target is called first: if it refuses, so does the port."""
         if not self._served:
             return self._closed_port()
+        self._calling += 1
         try:
             upstream = await asyncio.wait_for(asyncio.open_connection(host, port), CONNECT_S)
         except (OSError, asyncio.TimeoutError):
             return self._closed_port()
+        finally:
+            self._calling -= 1
         waiting = [upstream]
         server: asyncio.Server
 

@@ -21,11 +21,10 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from host_tools import faster
 from host_tools.server.sealing_keys import SealingKeys
 from host_tools.web import create_app, problem, read_body
 from simulator import camera, web_inspect
-from simulator.changes import FAULT_FIELDS, FaultChange, PhoneView, WorldChange
+from simulator.changes import FAULT_FIELDS, FaultChange, PhoneView, TimeChange, WorldChange
 from simulator.desk import Desk
 from simulator.handheld import Handheld, HandheldError
 from simulator.inspector import Inspector
@@ -107,7 +106,8 @@ class SimulatorWeb:
         handheld, world, board = self.handheld, self.handheld.world, self.handheld.board
         return {
             "state": handheld.state,
-            "speed": faster.speed(),
+            "speed": world.clock.speed,
+            "now_unix": round(world.clock.unix()),
             "pid": handheld.pid,
             "boot": handheld.boot,
             "last_event": world.last_event,
@@ -350,6 +350,11 @@ class SimulatorWeb:
             except ValueError as e:
                 raise HTTPException(422, str(e)) from e
             return {key: self.state()[key] for key in FAULT_FIELDS}
+
+        @app.post("/api/time")
+        async def pass_time(change: TimeChange) -> dict[str, Any]:
+            await change.apply(world)
+            return {"speed": world.clock.speed, "now_unix": round(world.clock.unix())}
 
         actions: dict[str, Callable[[], Awaitable[None]]] = {
             "cycle": handheld.power_cycle,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import struct
 from collections.abc import Awaitable, Callable
@@ -82,7 +81,7 @@ class Wires:
 
     async def _flushed(self) -> bytes:
         while not self._board.uart.flushed:
-            await asyncio.sleep(FLUSH_POLL_S)
+            await self._board.time.sleep(FLUSH_POLL_S)
         return b""
 
     def _uart_flush(self, unit: int, aux: int, data: bytes) -> Awaitable[bytes]:

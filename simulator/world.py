@@ -4,7 +4,6 @@ what happens to it, as a list of events. Every change from outside goes through 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,10 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from PIL import Image
 
 from simulator import camera
+from simulator.clock import Clock
 from simulator.devices import st7789
 
 if TYPE_CHECKING:
     from simulator.board import Board
+    from simulator.timebase import Handle
 
 KEEP_EVENTS = 20_000
 VIEW_S = 20.0
@@ -23,8 +24,8 @@ VIEW_S = 20.0
 
 
 class Event(NamedTuple):
-    """Something that happened: monotonic milliseconds, kind, details, and its place in the sequence from
-    1."""
+    """Something that happened: milliseconds of the simulator's clock, kind, details, and its place in the
+    sequence from 1."""
 
     t_ms: int
     kind: str
@@ -35,7 +36,8 @@ class Event(NamedTuple):
 class World:
     """One handheld's surroundings. All of it must be used from the event loop's thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
         self.skin_centi_c: int | None = 3420
         """Surface in front of the thermometer; None: nobody is there."""
         self.ambient_centi_c = 2400
@@ -45,7 +47,7 @@ class World:
         self._count = 0
         self._listeners: list[Callable[[Event], None]] = []
         self._board: Board | None = None
-        self._leave: asyncio.TimerHandle | None = None
+        self._leave: Handle | None = None
 
     def attach(self, board: Board) -> None:
         """The handheld is put into these surroundings."""
@@ -62,7 +64,7 @@ class World:
     def note(self, kind: str, data: dict[str, Any]) -> None:
         """Something happened."""
         self._count += 1
-        event = Event(time.monotonic_ns() // 1_000_000, kind, data, self._count)
+        event = Event(self.clock.now_us // 1000, kind, data, self._count)
         self.events.append(event)
         for listener in tuple(self._listeners):
             listener(event)
@@ -146,7 +148,7 @@ class World:
         if self._leave:
             self._leave.cancel()
         self.board.scanner.show(payload, reads)
-        self._leave = asyncio.get_running_loop().call_later(VIEW_S, self.board.scanner.hide)
+        self._leave = self.clock.call_later(VIEW_S, self.board.scanner.hide)
 
     # Keys
 

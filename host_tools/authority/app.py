@@ -7,7 +7,6 @@ addresses that nobody guesses.
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from fastapi import FastAPI, HTTPException, Query, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import HTMLResponse
 
+from host_tools import clockpage
 from host_tools.authority import grants, office, pictures, results
 from host_tools.authority.fields import PeopleTrouble
 from host_tools.authority.foreign import ForeignIssuer
@@ -57,7 +57,7 @@ MediumName = Annotated[str | None, Query(pattern="^(live|paper)$")]
 class Authority:
     """Keys, register, town, desk and packs of one state folder."""
 
-    def __init__(self, state: State, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, state: State, clock: Callable[[], float] = clockpage.now) -> None:
         self._clock = clock
         self.folder = state.authority
         self.keys = Keys(state.authority, self.now_unix())

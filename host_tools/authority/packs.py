@@ -8,7 +8,6 @@ authority apart. A version is written down before it is used, so none is used tw
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 from firmware.core import cose, pack, table
 from firmware.core.errors import CoreError
 from firmware.core.trust import IssuerKey, encode_issuer_key
-from host_tools import pki
+from host_tools import clockpage, pki
 from host_tools.authority import content
 from host_tools.authority.eu_rules import Compiled
 from host_tools.authority.keys import DAY_S, ROLES, Keys
@@ -270,7 +269,7 @@ class PackBook:
 
     def _sweep(self, named: set[str]) -> None:
         """Remove parts that nobody fetches any more."""
-        oldest_s = time.time() - KEPT_PARTS_S
+        oldest_s = clockpage.now() - KEPT_PARTS_S
         for path in self._parts_folder.iterdir():
             if path.name not in named and path.stat().st_mtime < oldest_s:
                 path.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from sqlalchemy import text
 
+from host_tools import clockpage
 from host_tools.authority.office_gate import read_form
 from host_tools.files import create_private
 from host_tools.server import views
@@ -56,7 +57,7 @@ def make_app(
     bell: Bell,
     key: str,
     port: int,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = clockpage.now,
     metrics: Metrics | None = None,
 ) -> FastAPI:
     """The application; `port` is where it listens, for the cookie's name."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -13,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection, delete, func, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from host_tools import clockpage
 from host_tools.database import Database
 from host_tools.server.schema import Record, RecordCount
 
@@ -163,7 +163,7 @@ class Forgetful(Protocol):
 class Keeper:
     """A task beside the server that looks after the days."""
 
-    def __init__(self, days: Days, cases: Forgetful, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, days: Days, cases: Forgetful, clock: Callable[[], float] = clockpage.now) -> None:
         self._days = days
         self._cases = cases
         self._clock = clock

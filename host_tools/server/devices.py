@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from firmware.core import message
 from host_tools import clockpage
+from host_tools import clockpage
 from host_tools.server import quick
 from host_tools.server.identity import TokenRefused, speaks
 from host_tools.server.intake import Intake, Item

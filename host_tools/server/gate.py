@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import time
 from collections.abc import Callable
 
 from fastapi import HTTPException, Request, Response
 
+from host_tools import clockpage
 from host_tools.authority.office_gate import Form, read_form
 from host_tools.server.accounts import KEY_NAME, SESSION_S, Accounts, Principal, same
 from host_tools.server.limits import Limiter
@@ -25,7 +25,7 @@ class Gate:
     """Knows who asks. `key` is the console key; `port` names the cookies."""
 
     def __init__(
-        self, accounts: Accounts, key: str, port: int, clock: Callable[[], float] = time.time
+        self, accounts: Accounts, key: str, port: int, clock: Callable[[], float] = clockpage.now
     ) -> None:
         self.accounts = accounts
         self._key = key.encode()

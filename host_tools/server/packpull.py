@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import time
 from collections.abc import Callable
 
 import httpx
@@ -14,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from firmware.core import cbor, cose, pack
 from firmware.core.trust import kid_of_key
+from host_tools import clockpage
 from host_tools.packfile import PackTrouble, open_manifest
 from host_tools.server.packs import Packs, Received
 from host_tools.server.store import Store
@@ -31,7 +31,7 @@ class PackPuller:
     """A task beside the server. Records keep flowing whatever happens here."""
 
     def __init__(
-        self, store: Store, authority_url: str, root_public: bytes, clock: Callable[[], float] = time.time
+        self, store: Store, authority_url: str, root_public: bytes, clock: Callable[[], float] = clockpage.now
     ) -> None:
         self._packs = Packs(store)
         self._packs.pin(root_public)

@@ -8,6 +8,7 @@ import select
 import struct
 import sys
 
+import uctypes
 import vfs
 from micropython import const
 
@@ -29,8 +30,18 @@ uarts: dict = {}  # UART id -> callable
 rtc = [0]  # seconds that the simulated clock differs from the computer's
 rom: list = []  # the image that the shims come from, kept for `rare`, and the heap in use before them
 journal: list = []  # the open file of the journal's partition, if there is one
-cut = [0]  # flash operations until the power goes, 0 for never
 room = [0]  # bytes that fit into the buffers of I2S
+cut = [0]  # flash operations until the power goes, 0 for never
+spent = [0]  # microseconds that a board would have worked since time was set last, while it stands
+_BEHIND_US = const(8000)  # the most that the chips lag behind this program
+_STEP_US = const(2500)  # of a board for one step of a task; docs/bench.md, "A bus"
+
+if int(sys.argv[10]):
+    clock = uctypes.struct(int(sys.argv[10]), {"cells": (uctypes.ARRAY | 0, uctypes.INT64 | 2)}).cells
+else:
+    from sim_page import Page
+
+    clock = Page(sys.argv[9])  # host_tools/clockpage.py describes it
 
 
 def die() -> None:
@@ -53,6 +64,8 @@ _poll.register(events, select.POLLIN)
 _request = bytearray(8)
 _answer = bytearray(6)
 _event = bytearray(4)
+_idle = bytearray(16)
+_taken = 0
 _busy = False
 
 
@@ -109,15 +122,39 @@ def call(op: int, unit: int = 0, aux: int = 0, data: object = None) -> bytes:
     return reply
 
 
+def wait(wait_ms: int) -> int:
+    """Where time goes from event to event: tell that this program waits for so long, -1 without end. How long
+    to wait by the computer's clock.
+    """
+    if not clock[0] & 1:
+        spent[0] = 0
+        return wait_ms
+    struct.pack_into("<BBHIII", _idle, 0, 0x0D, 0, _taken, 8, min(spent[0], 0xFFFFFFFF), wait_ms & 0xFFFFFFFF)
+    spent[0] = 0
+    try:
+        _control.write(_idle)
+    except OSError:
+        die()
+    return -1
+
+
+def catch_up() -> None:
+    """Let the chips get to where this program is by now."""
+    us, spent[0] = spent[0], 0
+    call(0x91, 0, 0, struct.pack("<I", us))
+
+
 def pump(timeout_ms: int) -> None:
     """Wait for events and run what they call for; -1 waits without end."""
+    if timeout_ms and not _poll.poll(0):
+        timeout_ms = wait(timeout_ms)
     for _ in _poll.ipoll(timeout_ms):
         dispatch()
 
 
 def dispatch() -> None:
     """Take every event that has arrived: follow the input pins, call interrupt handlers."""
-    global _busy
+    global _busy, _taken
     if _busy:  # a handler asked for a pin: it sees the level of its own moment
         return
     _busy = True
@@ -127,6 +164,7 @@ def dispatch() -> None:
         while _poll.poll(0):
             if events.readinto(_event) != 4:
                 die()
+            _taken = _taken + 1 & 0xFFFF
             kind = _event[0]
             unit = _event[1]
             value = _event[2] | _event[3] << 8
@@ -184,6 +222,17 @@ def hook_asyncio(core: object) -> None:
         if seen[0] is not self:
             seen[0] = self
             core.create_task(follow())
-        original(self, dt)
+        if clock[0] & 1:
+            spent[0] += _STEP_US
+            if spent[0] > _BEHIND_US:
+                catch_up()
+            original(self, 0)
+            if not dt:
+                return
+            task = core._task_queue.peek()
+            dt = -1 if task is None else core.ticks_diff(task.ph_key, core.ticks())
+            if task is not None and dt <= 0:
+                return
+        original(self, wait(dt))
 
     core.IOQueue.wait_io_event = wait_io_event

@@ -1,7 +1,7 @@
 """First module of the child: mounts the ROM images, then hands over to the simulated board's start.
 
-Arguments: SOCKET IMAGE ROM ADDRESS SIZE SHIMS ADDRESS SIZE. An address of 0 means that the image is not in
-this process's memory and is read into the heap.
+Arguments: SOCKET IMAGE ROM ADDRESS SIZE SHIMS ADDRESS SIZE CLOCK ADDRESS. An address of 0 means that the
+image is not in this process's memory and is read into the heap, or the clock from its file.
 """
 
 import gc
