@@ -9,6 +9,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def test_a_recorded_session_plays_as_it_was(
     assert "world server off" in text and text.count("comes ") == 3
     wait_until(lambda: len(decisions(told)) == 3, "the records do not arrive", 60)
 
-    asyncio.run(replayed(system, file))
+    played(system, file)
     wait_until(lambda: len(decisions(told)) == 6, "the replay leaves no records", 60)
     first, second = decisions(told)[3:], decisions(told)[:3]
     assert [r["verdict"] for r in first] == [r["verdict"] for r in second]
@@ -119,7 +120,13 @@ def test_a_recorded_session_plays_as_it_was(
     wrong = tmp_path / "wrong.txt"
     wrong.write_text(text.replace("verdict stop", "verdict pass"), "utf-8")
     with pytest.raises(AssertionError, match="differs"):
-        asyncio.run(replayed(system, wrong))
+        played(system, wrong)
+
+
+def played(system: tuple[State, dict[str, Any]], file: Path) -> None:
+    """Play a file in a thread of its own: Playwright's loop runs in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(replayed(system, file))).result()
 
 
 async def replayed(system: tuple[State, dict[str, Any]], file: Path) -> None:
