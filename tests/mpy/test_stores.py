@@ -205,3 +205,97 @@ def test_keystore_that_fails_is_not_an_unenrolled_one():
     for wrong in (b"s" * 31, b"s" * 33):
         nvs.kept["secret"] = wrong
         raises(KeystoreError, Keystore(nvs).secret)
+
+
+class CutNvs(Nvs):
+    """Loses the power at the nth commit, before or behind it."""
+
+    def __init__(self, kept):
+        Nvs.__init__(self)
+        self.kept = dict(kept)
+        self.left = -1
+        self.behind = False
+
+    def commit(self):
+        self.left -= 1
+        if self.left == 0 and not self.behind:
+            raise PowerCut
+        Nvs.commit(self)
+        if self.left == 0:
+            raise PowerCut
+
+
+class PowerCut(BaseException):
+    """The power is gone."""
+
+
+def test_keystore_with_tags():
+    nvs = Nvs()
+    one, two, three = b"1" * 8, b"2" * 8, b"3" * 8
+    k = Keystore(nvs)
+    k.stage(b"a" * 32, one)
+    assert k.secret() is None and Keystore(nvs).secret() is None
+    k.use(one)
+    assert k.secret() == b"a" * 32 == Keystore(nvs, one).secret()
+    k.set_secret(b"A" * 32)
+    assert Keystore(nvs, one).secret() == b"A" * 32 and Keystore(nvs, two).secret() is None
+    # A new identity beside it, tried twice; the old one stays until the settings name the new one.
+    k.stage(b"x" * 32, three)
+    k.stage(b"b" * 32, two)
+    assert k.secret() == b"A" * 32 == Keystore(nvs, one).secret()
+    assert Keystore(nvs, two).secret() == b"b" * 32 and Keystore(nvs, three).secret() is None
+    k.use(two)
+    k.stage(b"c" * 32, three)
+    assert Keystore(nvs, two).secret() == b"b" * 32
+    assert Keystore(nvs, three).secret() == b"c" * 32 and Keystore(nvs, one).secret() is None
+    k.erase()
+    assert nvs.kept == {}
+
+
+def test_keystore_of_before_enrols_anew():
+    """A secret without a tag stays in force while another identity is made ready."""
+    nvs = Nvs()
+    Keystore(nvs).set_secret(b"s" * 32)
+    k = Keystore(nvs)
+    k.stage(b"t" * 32, b"1" * 8)
+    assert k.secret() == b"s" * 32 == Keystore(nvs).secret()
+    assert Keystore(nvs, b"1" * 8).secret() == b"t" * 32
+
+
+def test_keystore_key_for_an_enrolment():
+    nvs = Nvs()
+    first = Keystore(nvs).enrolment_key(b"1" * 8)
+    assert len(first) == 32 and Keystore(nvs).enrolment_key(b"1" * 8) == first
+    other = Keystore(nvs).enrolment_key(b"2" * 8)
+    assert other != first and Keystore(nvs).enrolment_key(b"2" * 8) == other
+    assert Keystore(nvs).secret() is None
+
+
+def test_keystore_over_power_cuts():
+    """At every commit, before or behind it: the secret in force is the old or the new one, never none."""
+    start = Nvs()
+    Keystore(start).stage(b"a" * 32, b"1" * 8)
+    for cut in range(1, 5):
+        for behind in (False, True):
+            nvs = CutNvs(start.kept)
+            nvs.left, nvs.behind = cut, behind
+            tag = b"1" * 8
+            try:
+                k = Keystore(nvs, tag)
+                k.set_secret(b"b" * 32)
+                k.enrolment_key(b"2" * 8)
+                k.stage(b"c" * 32, b"2" * 8)
+                tag = b"2" * 8
+                k.use(tag)
+                k.set_secret(b"d" * 32)
+            except PowerCut:
+                pass
+            nvs.pending = {}
+            nvs.left = -1
+            found = Keystore(nvs, tag).secret()
+            expected = {
+                (1, False): b"a",
+                (4, False): b"c",
+                (4, True): b"d",
+            }.get((cut, behind), b"b")
+            assert found == expected * 32, (cut, behind, found)

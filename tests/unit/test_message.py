@@ -66,6 +66,27 @@ def test_enrol_request():
     assert fails(message.parse_enrol_request, bytes(1025))
 
 
+def test_enrol_request_of_who_has_a_key_and_a_past():
+    good = (b"t" * 16, b"\x01\x02", "0.1.0", b"k" * 32, "y-1", b"p" * 32, 7, b"c" * 32)
+    got = message.parse_enrol_request(message.encode_enrol_request(*good))
+    assert (got.token, got.chip_id, got.version, got.key) == good[:4]
+    assert (got.former, got.proof, got.acknowledged, got.chain) == good[4:]
+    got = message.parse_enrol_request(message.encode_enrol_request(*good[:3]))
+    assert (got.key, got.former, got.proof, got.acknowledged, got.chain) == (b"", "", b"", 0, b"")
+    for index, value in ((3, b"k"), (4, "d" * 33), (5, b"p" * 33), (6, 1 << 32), (7, b"c")):
+        assert fails(message.encode_enrol_request, *changed(good, index, value)), index
+    whole = cbor.loads(message.encode_enrol_request(*good))
+    for key, value in ((5, ["y-1"]), (5, ["", b""]), (5, "y-1"), (6, [7]), (6, [b"7", b"c" * 32]), (7, 0)):
+        wrong = dict(whole)
+        wrong[key] = value
+        assert fails(message.parse_enrol_request, cbor.dumps(wrong)), key
+
+
+def test_provisioning_with_a_fingerprint_alone():
+    data = message.encode_provisioning(b"r" * 64, "https://h", b"f" * 32, b"t" * 16, "", "")
+    assert message.parse_provisioning(data).ca_der == b"f" * 32
+
+
 def test_enrol_reply():
     good = ("ym-000001", SECRET, "龙岩站", "transit", 1590134400)
     got = message.parse_enrol_reply(message.encode_enrol_reply(*good))
@@ -124,6 +145,13 @@ def test_sync_reply():
     assert got.manifest == bytes(4096) and got.refusal == "chain" and got.seen == b""
     got = message.parse_sync_reply(message.encode_sync_reply(0, 1, NONCE, seen=b"s" * 512), NONCE)
     assert got.seen == b"s" * 512 and got.manifest is None
+
+
+def test_sync_reply_that_rolls_the_secret():
+    got = message.parse_sync_reply(message.encode_sync_reply(6, 1, NONCE, roll=b"r" * 32), NONCE)
+    assert got.roll == b"r" * 32
+    assert message.parse_sync_reply(message.encode_sync_reply(6, 1, NONCE), NONCE).roll == b""
+    assert fails(message.encode_sync_reply, 6, 1, NONCE, None, None, b"", b"r" * 31)
 
 
 def test_authenticated_reply():
