@@ -24,7 +24,7 @@ from host_tools.bench.load import enrol, upload_all
 from host_tools.bench.postgres import WHAT, Postgres, find_postgresql
 from host_tools.bench.programs import ROOT
 from host_tools.bench.server_kit import servers
-from host_tools.bench.server_trace import NAMES, bench_trace
+from host_tools.bench.server_trace import LOADING, NAMES, bench_trace
 from host_tools.server.copying import COLUMNS, COPY
 from host_tools.server.serve import open_keys, open_pki
 from host_tools.server.store import Store
@@ -126,7 +126,12 @@ def main() -> int:
     else:
         postgres = Postgres(programs)
         try:
-            figures = bench_ingest(postgres) | bench_trace(postgres)
+            figures = bench_ingest(postgres)
+        finally:
+            postgres.close()
+        postgres = Postgres(programs, LOADING)
+        try:
+            figures |= bench_trace(postgres)
         finally:
             postgres.close()
     print(table(figures, TARGETS))
