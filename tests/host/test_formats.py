@@ -8,6 +8,7 @@ tagged and untagged takes any untagged array, so that form is held against its o
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +19,10 @@ import pytest
 import segno
 from issuing import COMPANION, ISSUER, NOW, PAPER, ROOT, claims, code, issuer_key, manifest
 
-from firmware.core import base45, codes, cose, message, pack, record, trust
+from firmware.core import base45, codes, cose, handover, message, pack, record, trust
 from firmware.core.errors import CoreError
 from host_tools import pki
+from host_tools.enrol_cli import enrol_code
 
 FORMATS = Path(__file__).resolve().parents[2] / "docs" / "formats.md"
 BLOCKS = dict(re.findall(r"```cddl (\w+)\n(.*?)```", FORMATS.read_text("utf-8"), re.S))
@@ -320,6 +322,10 @@ PROVISIONING = message.encode_provisioning(
     ROOT.public, "https://127.0.0.1:8702", b"\x30\x82", bytes(16), "yima", "yima-door-2020"
 )
 ENROL_REQUEST = message.encode_enrol_request(bytes(16), b"\x24\x0a\xc4\x00\x01\x02", "0.1.0")
+BY_CODE = message.encode_provisioning(bytes(64), "https://h", bytes(32), b"t" * 16, "", "")
+ENROL_AGAIN = message.encode_enrol_request(
+    b"t" * 16, b"chip", "0.1", b"k" * 32, "y-1", bytes(32), 7, bytes(32)
+)
 ENROL_REPLY = message.encode_enrol_reply("ym-000001", bytes(32), "龙岩站", "transit", NOW)
 SYNC_REPLY = message.encode_sync_reply(7, NOW, NONCE)
 
@@ -333,8 +339,11 @@ def sync_request(records: list[bytes]) -> bytes:
     [
         ("enrol", "provisioning", PROVISIONING),
         ("enrol", "enrol-request", ENROL_REQUEST),
+        ("enrol", "provisioning", BY_CODE),
+        ("enrol", "enrol-request", ENROL_AGAIN),
         ("enrol", "enrol-reply", ENROL_REPLY),
         ("sync", "sync-reply", SYNC_REPLY),
+        ("sync", "sync-reply", message.encode_sync_reply(7, NOW, NONCE, roll=bytes(32))),
         ("sync", "sync-reply", message.encode_sync_reply(7, NOW, NONCE, manifest(*PARTS), "chain")),
         ("sync", "sync-reply", message.encode_sync_reply(7, NOW, NONCE, seen=bytes(512))),
     ],
@@ -371,6 +380,19 @@ def test_authenticated_replies():
         for changes in ({1: bytes(15)}, {2: b""}, {2: bytes(33)}, {3: 1}, {3: None}, {4: 0})
     ]
     + [
+        ("enrol", "enrol-request", message.parse_enrol_request, ENROL_AGAIN, changes)
+        for changes in (
+            {4: bytes(31)},
+            {5: ["y-1"]},
+            {5: ["", b""]},
+            {5: ["y-1", bytes(33)]},
+            {6: [7]},
+            {6: [-1, bytes(32)]},
+            {6: [7, b""]},
+            {7: 0},
+        )
+    ]
+    + [
         ("enrol", "enrol-reply", message.parse_enrol_reply, ENROL_REPLY, changes)
         for changes in ({1: ""}, {2: bytes(31)}, {3: None}, {4: "x" * 33}, {5: -1}, {6: 0})
     ]
@@ -384,6 +406,8 @@ def test_authenticated_replies():
             {4: bytes(4097)},
             {5: 1},
             {6: 0},
+            {7: bytes(31)},
+            {8: 0},
             {1: None},
         )
     ],
@@ -416,6 +440,30 @@ def test_wrong_sync_request(changes):
     data = changed(payload, changes)
     assert not valid("sync", "sync-payload", data)
     assert not accepted(message.parse_sync_request, cose.encode_mac0(bytes(32), b"ym-000001", data))
+
+
+def test_acknowledgements():
+    data = handover.encode_acknowledgement("ym-000001", b"s" * 32, 8, bytes(32))
+    assert valid_cose(
+        "handover", "acknowledgement", "acknowledgement-header", "acknowledgement-payload", data
+    )
+    assert not valid("handover", "acknowledgement", data[1:]), "untagged"
+    payload = cbor2.loads(cbor2.loads(data).value[2])
+    for changes in ({1: -1}, {2: bytes(31)}, {3: 0}, {1: None}):
+        wrong = changed(payload, changes)
+        assert not valid("handover", "acknowledgement-payload", wrong), changes
+        made = cose.encode_mac0(b"s" * 32, b"ym-000001", wrong)
+        assert not accepted(handover.parse_acknowledgement, made, "ym-000001", b"s" * 32), changes
+
+
+def test_a_code_that_enrols_fits_a_picture_that_the_module_reads():
+    text = enrol_code(
+        bytes(64), "https://fleet.longyan.example:8702", b"ca", b"t" * 16, "yima", "yima-door-2020"
+    )
+    assert segno.make(text, error="m", micro=False).version <= 13
+    data = base45.decode(text[4:])
+    assert valid("enrol", "provisioning", data)
+    assert message.parse_provisioning(data).ca_der == hashlib.sha256(b"ca").digest()
 
 
 def test_part_requests():
