@@ -69,7 +69,7 @@ snapshots: $(STAMP)/dev ## draw the stored screen pictures anew
 	$(BIN)/pytest tests/sim/test_screens.py --update-snapshots
 
 picture: $(STAMP)/dev ## take the pictures in README and docs anew (needs chromium and a Chinese font)
-	YIMA_PICTURE=docs/handheld.png $(BIN)/pytest tests/web
+	YIMA_PICTURE=docs/handheld.png YIMA_PICTURES=docs/simulator $(BIN)/pytest tests/web
 	$(BIN)/yima scenario --shots docs/operating
 
 lock: ## make the pinned requirement files anew (needs uv)

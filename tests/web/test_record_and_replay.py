@@ -166,7 +166,6 @@ def test_the_page_shows_tasks_records_packs_and_settings(
     page.set_viewport_size({"width": 360, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
     assert findings(page) == []
-    keep(page, "narrow.png")
     page.set_viewport_size({"width": 1280, "height": 900})
     picture = page.locator("#phone > summary")
     picture.click()
@@ -185,4 +184,5 @@ def test_the_page_shows_tasks_records_packs_and_settings(
     expect(page.locator(".desk img")).to_have_count(2)
     drawn = "[...document.querySelectorAll('.desk img')].every((i) => i.naturalWidth === 240)"
     wait_until(lambda: page.evaluate(drawn), "both screens are drawn", 15)
+    page.set_viewport_size({"width": 680, "height": 480})
     keep(page, "devices.png")
