@@ -28,7 +28,7 @@ class Panel:
         self._led.set(signal.led[0], signal.led[1], signal.led[2])
         self._buzzer.play(signal.sound)
         self._vibration.pulse(signal.vibration)
-        self.voice.say(says, signal.sound_ms + PAUSE_MS)
+        self.voice.say(says, sum([ms for _, ms in signal.sound]) + PAUSE_MS)
 
     def signal_off(self) -> None:
         """Light off; a sound that still plays may end."""

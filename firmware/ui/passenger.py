@@ -122,7 +122,7 @@ class Passenger:
             decision.reasons.append(reasons.ID_UNCHECKED)
             return
         stage.inbox.clear()
-        stage.panel.signal(sounds.NOTICE, ("say_id_check",))
+        stage.panel.signal(sounds.NOTICE, ("id_check",))
         stage.screens.id_check(stage.bar(self._direction), decision.name or "", decision.id_tail or "")
         print("flow: id_check")
         key = await stage.key((KEY_NO, KEY_YES), scene.id_timeout_ms)
@@ -160,8 +160,8 @@ class Passenger:
         stage.inbox.clear()
         self._decision, self._party, self._asks_mask = decision, party, asks_mask
         self._bar = stage.bar(self._direction)
-        self._show_progress(None, 0)
-        stage.panel.voice.say(("say_measure",))
+        self._body_centi_c, self._progress = None, 0
+        stage.panel.voice.say(("measure",))
         print("flow: measure %d/%d" % (party[0] + 1, party[1]))
         task = asyncio.create_task(self._take_temperature(scene))
         try:

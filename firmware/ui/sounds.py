@@ -23,7 +23,6 @@ class Signal:
         vibration: "tuple[int, ...]",
     ) -> None:
         self.sound = sound
-        self.sound_ms = sum([ms for _, ms in sound])
         self.led = led
         self.vibration = vibration
 

@@ -63,7 +63,7 @@ class Stage:
 
     async def notice(self, text_id: str, value: "int | None" = None) -> "bytes | None":
         """A short remark that is no verdict and leaves no record; hands a code on that comes meanwhile."""
-        self.panel.signal(sounds.NOTICE, ("say_" + text_id[7:],))
+        self.panel.signal(sounds.NOTICE, (text_id[7:],))
         self.screens.notice(self.bar(), text_id, value)
         print("flow: notice", text_id)
         self.gate.scan(True)

@@ -1,7 +1,7 @@
 """The spoken result: clips from flash through the loudspeaker, while the checker has it switched on.
 
-A clip has the id of its text in firmware/ui/texts.txt, ``say_`` and a word. What has no clip is not said: the
-queue listens, too. The file is described in host_tools/device/speech.py; nothing of it is kept in memory.
+A clip has a name; the id of its text in firmware/ui/texts.txt is ``say_`` and that name. What has no clip is not
+said: the queue listens, too. The file is described in host_tools/device/speech.py; nothing of it is kept in memory.
 """
 
 import binascii
@@ -33,7 +33,7 @@ _LEAST = 8
 
 
 class Voice:
-    """Says texts by their id. `on` is the checker's choice."""
+    """Says clips by their names. `on` is the checker's choice."""
 
     def __init__(self, data: memoryview, speaker: "Speaker", decode: "Decode") -> None:
         """`data` is the clip file; what is none holds no clips."""
@@ -45,12 +45,12 @@ class Voice:
         self._queue: "list[tuple[int, int]]" = []
         self._pause = 0
 
-    def say(self, text_ids: "tuple[str, ...]", after_ms: int = 0) -> None:
+    def say(self, names: "tuple[str, ...]", after_ms: int = 0) -> None:
         """Say these one after the other, in place of what is being said."""
         self.stop()
         if not self.on:
             return
-        self._queue = [place for place in [self._find(text_id) for text_id in text_ids] if place]
+        self._queue = [place for place in [self._find(name) for name in names] if place]
         self._next(0)
         if self._queue:
             self._speaker.play(self._fill, after_ms)
@@ -59,10 +59,10 @@ class Voice:
         """Be silent, at once."""
         self._speaker.stop()
 
-    def _find(self, text_id: str) -> "tuple[int, int] | None":
+    def _find(self, name: str) -> "tuple[int, int] | None":
         """Where a clip begins and ends."""
         data = self._data
-        wanted = binascii.crc32(text_id.encode()) & 0xFFFF
+        wanted = binascii.crc32(b"say_" + name.encode()) & 0xFFFF
         for at in range(_LEAST, _LEAST + 8 * data[3], 8):
             if data[at] << 8 | data[at + 1] == wanted:
                 _, length, start = struct.unpack_from(">HHI", data, at)
@@ -99,10 +99,10 @@ def words_of(outcome: int, decisions: "list[Decision]", out: bool) -> "tuple[str
     """What to say of a verdict: one word for all, and for one person alone the first reason that leads to
     it."""
     if outcome == reasons.PASS:
-        return ("say_out" if out else "say_pass",)
-    word = "say_stop" if outcome == reasons.STOP else "say_attention"
+        return ("out" if out else "pass",)
+    word = "stop" if outcome == reasons.STOP else "attention"
     if len(decisions) == 1:
         for reason in decisions[0].reasons:
             if reasons.verdict_of(reason) == outcome:
-                return word, "say_" + reasons.name_of(reason)
+                return word, reasons.name_of(reason)
     return (word,)

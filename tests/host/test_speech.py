@@ -90,7 +90,7 @@ def test_what_is_said_after_a_verdict_is_a_reason_and_no_secret() -> None:
     firmware = "".join(path.read_text("utf-8") for path in (ROOT / "firmware" / "ui").glob("*.py"))
     for text_id in TEXTS:
         name = text_id[len(speech.PREFIX) :]
-        assert name in names or f'"{text_id}"' in firmware or f'"notice_{name}"' in firmware, text_id
+        assert name in names or f'"{name}"' in firmware or f'"notice_{name}"' in firmware, text_id
         assert not name.startswith(PRIVATE), text_id
     assert all(any(name.startswith(secret) for name in names) for secret in PRIVATE)
 

@@ -207,7 +207,7 @@ def voice(on=True):
 
 def test_clips_one_after_the_other_with_a_pause():
     made, speaker = voice()
-    made.say(("say_one", "say_nothing_of_that", "say_two"), 250)
+    made.say(("one", "nothing_of_that", "two"), 250)
     assert speaker.after_ms == 250
     first, second = alone(ONE), alone(TWO)
     assert speaker.heard.startswith(first)
@@ -216,13 +216,13 @@ def test_clips_one_after_the_other_with_a_pause():
     assert 1000 <= silence <= 2000, silence
     start = rest.find(second[:40])
     assert start > 0 and rest[start : start + len(second)] == second
-    made.say(("say_two",))
+    made.say(("two",))
     assert speaker.heard[: len(second)] == second, "the second begins like the first"
 
 
 def test_what_has_no_clip_is_not_said():
     made, speaker = voice()
-    made.say(("say_other",))
+    made.say(("other",))
     assert speaker.after_ms is None and speaker.stops == 1
     made.say(())
     assert speaker.after_ms is None
@@ -230,7 +230,7 @@ def test_what_has_no_clip_is_not_said():
 
 def test_switched_off_it_says_nothing_and_silences():
     made, speaker = voice(on=False)
-    made.say(("say_one",))
+    made.say(("one",))
     assert speaker.after_ms is None and speaker.stops == 1
 
 
@@ -238,12 +238,12 @@ def test_words_of_a_verdict():
     def decided(*found):
         return [Decision(None, list(found))]
 
-    assert words_of(reasons.PASS, decided(), False) == ("say_pass",)
-    assert words_of(reasons.PASS, decided(), True) == ("say_out",)
-    assert words_of(reasons.STOP, decided(reasons.STALE, reasons.FEVER), False) == ("say_stop", "say_fever")
-    assert words_of(reasons.ATTENTION, decided(reasons.STALE), True) == ("say_attention", "say_stale")
+    assert words_of(reasons.PASS, decided(), False) == ("pass",)
+    assert words_of(reasons.PASS, decided(), True) == ("out",)
+    assert words_of(reasons.STOP, decided(reasons.STALE, reasons.FEVER), False) == ("stop", "fever")
+    assert words_of(reasons.ATTENTION, decided(reasons.STALE), True) == ("attention", "stale")
     # Of a party nobody is pointed at.
     both = decided(reasons.FEVER) + decided()
-    assert words_of(reasons.STOP, both, False) == ("say_stop",)
+    assert words_of(reasons.STOP, both, False) == ("stop",)
     # A reason of signed rules has no clip.
-    assert words_of(reasons.STOP, decided(1001), False) == ("say_stop", "say_reason_1001")
+    assert words_of(reasons.STOP, decided(1001), False) == ("stop", "reason_1001")
