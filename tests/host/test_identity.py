@@ -14,7 +14,7 @@ from test_server_ingest import send
 
 from firmware.core import message
 from firmware.core.handover import enrol_proof, rolled_secret
-from host_tools.server import devices
+from host_tools.server import console, devices
 from host_tools.server.identity import SECRET_LIFE_S, TokenRefused
 from host_tools.server.sealing_keys import SealingKeys
 from host_tools.server.store import Store
@@ -264,6 +264,21 @@ def test_nobody_elses_id_counts_as_a_former_one(client, store, keys):
     handheld.id, handheld.secret = stranger.device_id, stranger.secret
     reply = send(client, handheld.sends())
     assert reply.acknowledged == 0 and "another device" in reply.refusal
+
+
+def test_the_console_tells_who_took_whose_place(client, store):
+    first = ask(client, token_for(store))
+    second = ask(client, token_for(store), former=first.device_id)
+    store.roll(second.device_id)
+    page = AppClient(console.make_app(store, devices.Bell(), "key", 8703))
+    headers = {"authorization": "Bearer key"}
+    shown = page.get("/", headers=headers).text
+    assert f"replaced by {second.device_id}" in shown and "its secret is being changed" in shown
+    assert "revoked" not in shown
+    told = {row["id"]: row for row in page.get("/api/devices", headers=headers).json()}
+    assert told[first.device_id]["replaced_by"] == second.device_id
+    assert (told[second.device_id]["former_id"], told[second.device_id]["rolls"]) == (first.device_id, True)
+    assert store.device(second.device_id).secret.hex() not in shown
 
 
 # Secrets that roll ------------------------------------------------------------------------------------------
