@@ -259,10 +259,18 @@ class Gate:
 
     async def check(self, text: bytes, now_unix: "int | None") -> Checked:
         """Take a scanned text through the whole chain, in slices."""
-        checked: Checked = await exhaust(
+        checked: Checked = await self._first(
             check_steps(text, self.pack, now_unix, self._verify_steps, self._groups)
         )
         return checked
+
+    async def _first(self, steps: "Generator[None, None, Any]") -> "Any":
+        """Drive slices that somebody at the door waits for: sync stands still meanwhile."""
+        self._sync.hold()
+        try:
+            return await exhaust(steps)
+        finally:
+            self._sync.release()
 
     async def check_place(self, text: bytes) -> "tuple[PlaceCode | None, int]":
         """Take a place's code through the whole chain, in slices; the place, and the reason where none."""
@@ -303,7 +311,7 @@ class Gate:
     ) -> "list[int]":
         """What speaks against a person before anything is measured; `ahead` of the party go in first."""
         case = Case(code, decision.person, scene, self.place, decision.role or ROLE_VISITOR, now_unix)
-        found: "list[int]" = await exhaust(judge_steps(case, self.pack))
+        found: "list[int]" = await self._first(judge_steps(case, self.pack))
         if not self.scene_known:
             found.append(reasons.SCENE_UNKNOWN)
         if direction != record.DIRECTION_OUT:

@@ -14,7 +14,9 @@ import ssl
 import time
 
 if False:
-    from typing import Any, Awaitable, Protocol
+    from typing import Any, Awaitable, Callable, Protocol
+
+    Pause = Callable[[], Awaitable[None]]
 
     class Sink(Protocol):
         """Takes an answer's body piece by piece."""
@@ -34,6 +36,7 @@ MAX_HEADER_LINES = 64
 _WRITE_BYTES = 1_024
 _READ_BYTES = 512
 _CONNECT_POLL_MS = 20
+_HANDSHAKE_POLL_MS = 10
 #: MBEDTLS_ERR_X509_CERT_VERIFY_FAILED and MBEDTLS_ERR_SSL_BAD_CERTIFICATE (Mbed TLS 3.6, x509.h and ssl.h).
 _CERTIFICATE_ERRORS = (-0x2700, -0x7A00)
 
@@ -84,6 +87,10 @@ def split_url(url: str) -> "tuple[str, int, str]":
     return host, int(port) if colon else 443, slash + path or "/"
 
 
+async def no_pause() -> None:
+    """Nothing else is more urgent than the exchange."""
+
+
 async def post(
     url: str,
     body: bytes,
@@ -92,14 +99,17 @@ async def post(
     timeout_ms: int,
     limit: int,
     sink: "Sink | None" = None,
+    pause: "Pause" = no_pause,
 ) -> "tuple[int, bytes]":
     """Status and body of the answer, the body at most `limit` bytes. Raises HttpError.
 
     With `ca_der` None anybody may answer: for what is checked by other means, and holds no secret.
     With a `sink` the body of a good answer (200) goes there as it comes, and that of another one nowhere.
+    `pause` is awaited before every piece of work: it returns when there is nothing more urgent.
     """
     host, port, path = split_url(url)
     deadline = _Deadline(timeout_ms)
+    await pause()
     context = _context(ca_der)
     plain = await _connect(host, port, deadline)
     stream = plain
@@ -114,9 +124,9 @@ async def post(
             len(body),
         )
         head = (request + "Connection: close\r\n\r\n").encode()
-        await deadline.bound(_send(asyncio.StreamWriter(stream, {}), head, body))
+        await deadline.bound(_send(stream, head, body, pause))
         answer: "tuple[int, bytes]" = await deadline.bound(
-            _receive(asyncio.StreamReader(stream), limit, sink)
+            _receive(asyncio.StreamReader(stream), limit, sink, pause)
         )
         return answer
     except ValueError as e:
@@ -179,17 +189,31 @@ async def _connect(host: str, port: int, deadline: _Deadline) -> socket.socket:
             plain.close()
 
 
-async def _send(writer: asyncio.StreamWriter, head: bytes, body: bytes) -> None:
-    """Write the request; the first write does the handshake."""
-    writer.write(head)
-    await writer.drain()
+async def _send(stream: "ssl.SSLSocket", head: bytes, body: bytes, pause: "Pause") -> None:
+    """Write the request; the first writes do the handshake, a flight of messages each.
+
+    Not by a StreamWriter, which would go on the moment that the next flight is there: the sums in between
+    take long, and cannot be sliced.
+    """
+    at = 0
+    while at < len(head):
+        await pause()
+        count = stream.write(head[at:])
+        if count:
+            at += count
+        else:
+            await asyncio.sleep_ms(_HANDSHAKE_POLL_MS)
+    writer = asyncio.StreamWriter(stream, {})
     view = memoryview(body)
     for start in range(0, len(body), _WRITE_BYTES):
+        await pause()
         writer.write(view[start : start + _WRITE_BYTES])
         await writer.drain()
 
 
-async def _receive(reader: asyncio.StreamReader, limit: int, sink: "Sink | None") -> "tuple[int, bytes]":
+async def _receive(
+    reader: asyncio.StreamReader, limit: int, sink: "Sink | None", pause: "Pause"
+) -> "tuple[int, bytes]":
     received = bytearray()
     while True:
         end = received.find(b"\r\n\r\n")
@@ -197,6 +221,7 @@ async def _receive(reader: asyncio.StreamReader, limit: int, sink: "Sink | None"
             break
         if len(received) > MAX_HEADER_BYTES:
             raise HttpError(TOO_LARGE, "answer's header too long")
+        await pause()
         data = await reader.read(_READ_BYTES)
         if not data:
             raise HttpError(PROTOCOL, "answer cut short")
@@ -212,6 +237,7 @@ async def _receive(reader: asyncio.StreamReader, limit: int, sink: "Sink | None"
         del received
         room = memoryview(bytearray(_READ_BYTES))
         while got < length:
+            await pause()
             count = await reader.readinto(room[: length - got])
             if not count:
                 raise HttpError(PROTOCOL, "answer cut short")

@@ -51,6 +51,9 @@ TIMEOUT_MS = 20_000
 PART_TIMEOUT_MS = 60_000
 #: After a pack was refused, so many exchanges go by before it is tried again: flash wears out.
 REFUSED_EXCHANGES = 20
+#: While somebody's code is decided nothing is done here; looked at this often, and so often at most.
+HELD_POLL_MS = 10
+MAX_HELD_POLLS = 200
 MAX_RECORDS = 100
 #: A batch's share of a request; the rest is envelope. The request is built in one piece, and the heap of a
 #: long day has few large ones left: a backlog goes up in several exchanges.
@@ -90,6 +93,7 @@ class Sync:
         self._version = version
         self._enrol_path = enrol_path
         self._batch_bytes = MAX_BATCH_BYTES
+        self._held = 0
         self._wanted = asyncio.Event()
         self._joined = asyncio.Event()
         self._beat: "Callable[[], None]" = _nothing
@@ -112,6 +116,22 @@ class Sync:
     def kick(self) -> None:
         """A record is waiting: do not sit out the idle interval."""
         self._wanted.set()
+
+    def hold(self) -> None:
+        """Somebody's code is being decided: stand still until as many calls of `release`."""
+        self._held += 1
+
+    def release(self) -> None:
+        """It is decided."""
+        self._held -= 1
+
+    async def _pause(self) -> None:
+        """Let the others go first; wait while somebody's code is decided, but not for ever."""
+        await asyncio.sleep_ms(0)
+        for _ in range(MAX_HELD_POLLS):
+            if not self._held:
+                break
+            await asyncio.sleep_ms(HELD_POLL_MS)
 
     def joined(self) -> None:
         """The network is back: ask at once, whatever was being waited for."""
@@ -282,6 +302,7 @@ class Sync:
         vault = self._vault
         try:
             reply = await self._ask()
+            await self._pause()
         except MemoryError:
             # Later, and with less at once: a restart would cost the passenger at the door his turn.
             self._batch_bytes = max(MAX_BATCH_BYTES // 8, self._batch_bytes // 2)
@@ -292,6 +313,7 @@ class Sync:
         if reply.acknowledged >= vault.journal.next_seq:
             raise SyncError("server acknowledges records that were never written")
         vault.journal.acknowledge(reply.acknowledged)
+        await self._pause()
         vault.seen_elsewhere = reply.seen
         if reply.roll:
             # From the next request on; until the server sees one it takes both.
@@ -351,6 +373,7 @@ class Sync:
                     PART_TIMEOUT_MS,
                     length - sink.offset,
                     sink,
+                    self._pause,
                 )
                 if status == 404:
                     raise PackError(PART_MISSING)
@@ -366,8 +389,11 @@ class Sync:
         secret = vault.keystore.secret()
         if secret is None:
             raise SyncError("not enrolled")
+        await self._pause()
         first_seq, chain_before, records = vault.journal.batch(MAX_RECORDS, self._batch_bytes)
+        await self._pause()
         gc.collect()
+        await self._pause()
         nonce = os.urandom(16)
         request = encode_sync_request(
             vault.settings.get("device_id"),
@@ -381,6 +407,7 @@ class Sync:
             True,
         )
         del records  # the request holds them; the heap is short during a handshake
+        await self._pause()
         status, body = await post(
             vault.settings.get("server_url") + "/v1/sync",
             request,
@@ -388,6 +415,8 @@ class Sync:
             vault.settings.get("ca_der"),
             TIMEOUT_MS,
             MAX_REPLY_BYTES,
+            None,
+            self._pause,
         )
         if status != 200:
             raise SyncError("sync refused (%d)" % status)

@@ -18,7 +18,7 @@ from verify_batch import GENERATOR, engine_named, finish
 
 from firmware.core import record
 from firmware.core.p256_comb import Secrets, build_table_steps
-from firmware.services import sync
+from firmware.services import http, sync
 from firmware.services.journal import Journal
 from firmware.services.keystore import Keystore
 from firmware.services.sealing import Sealing
@@ -30,6 +30,7 @@ BLANK = b"\xff" * BLOCK_BYTES
 BACKOFF_MS = (1, 2, 5, 15, 60)
 IDLE_INTERVAL_MS = 30
 SETTLE_MS = 1
+HANDSHAKE_POLL_MS = 1
 #: With fewer records than this waiting, another party comes.
 MOST_PENDING = 90
 
@@ -174,6 +175,7 @@ async def run(config):
     sync.BACKOFF_MS = BACKOFF_MS
     sync.IDLE_INTERVAL_MS = IDLE_INTERVAL_MS
     sync.SETTLE_MS = SETTLE_MS
+    http._HANDSHAKE_POLL_MS = HANDSHAKE_POLL_MS
     sync.TIMEOUT_MS = config["timeout_ms"]
     keystore = Keystore(Nvs(unhexlify(config["secret"])))
     vault = sync.Vault(settings, keystore, journal, NoPacks(), clock)

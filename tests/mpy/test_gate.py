@@ -68,9 +68,18 @@ class Plain:
 
     def __init__(self):
         self.kicks = 0
+        self.held = 0
+        self.holds = 0
 
     def kick(self):
         self.kicks += 1
+
+    def hold(self):
+        self.held += 1
+        self.holds += 1
+
+    def release(self):
+        self.held -= 1
 
     def secret(self):
         return b"s" * 32
