@@ -59,9 +59,9 @@ NVS = 0x8C  # unit operation, data namespace \0 key \0 value; see simulator/nvs.
 WLAN = 0x8D  # unit operation, data; see simulator/radio.py
 ADDRESS = 0x8E  # aux port, data host; answer: <H port of the relay on 127.0.0.1
 HELLO = 0x8F  # answer: HELLO_ANSWER
-I2S_INIT = 0x91  # unit bus, data <BBBBBI bit clock, word clock, data, bits, 0 mono or 1 stereo, rate in Hz
 PASS = 0x91  # data <I µs that a board would have worked, while it goes on; answered when the chips have got there
 POWER_CUT = 0x90  # the armed power cut has come; never answered
+I2S_INIT = 0x92  # unit bus, data <BBBBBI bit clock, word clock, data, bits, 0 mono or 1 stereo, rate in Hz
 FLASH_ERASE = 0x9E  # unit partition (see simulator/wear.py), aux sector; answer: one byte, 0 for a good one
 
 HELLO_ANSWER = struct.Struct("<BBqI6s")

@@ -34,7 +34,7 @@ class I2SPort:
         sent: Callable[[int, int], None],
         rom: Path,
     ) -> None:
-        """``sent(unit, count)`` is told when bytes have left the buffers; `rom` is the image with the clips."""
+        """``sent(unit, count)`` is told when bytes have left the buffers; `rom` is the image with clips."""
         self._time = time
         self._sent = sent
         self._note = note

@@ -205,8 +205,8 @@ const link = new Link({
     if (!now) {
       playTone(0);
       vibrate(false);
-    }
       loudspeaker.stop();
+    }
     showStatus();
   },
   state: (state) => {

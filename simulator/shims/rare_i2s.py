@@ -49,7 +49,7 @@ class I2S(io.IOBase):
         buffers = max(2, ibuf // (_FRAMES * self._frame))
         _sim.room[0] = buffers * _FRAMES * self._frame
         pins = [_sim.number(pin) & 255 for pin in (sck, ws, sd)]
-        _sim.call(0x91, id, 0, struct.pack("<BBBBBI", *pins, bits, format, rate))
+        _sim.call(0x92, id, 0, struct.pack("<BBBBBI", *pins, bits, format, rate))
 
     def write(self, buf: object) -> int:
         """Send; how many bytes were taken."""
