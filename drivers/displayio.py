@@ -24,8 +24,14 @@ if False:
     class Panel(Protocol):
         """What a display draws on."""
 
-        def write_window(self, x: int, y: int, width: int, height: int, buffer: memoryview) -> None:
-            """Write RGB565 pixels, high byte first, into a window."""
+        def open_window(self, x: int, y: int, width: int, height: int) -> None:
+            """Say where the next pixels go."""
+
+        def write(self, pixels: memoryview) -> None:
+            """The next of them, RGB565 with the high byte first, row by row."""
+
+        def close_window(self) -> None:
+            """That was all of them."""
 
 
 __all__ = ["Bitmap", "Display", "Group", "Palette", "TileGrid"]
@@ -39,6 +45,8 @@ _MAX_AREAS = 16
 def _merged(dirty: "list[Area]", screen: "Area") -> "list[Area]":
     """The changed rectangles cut to the screen, near ones put together, none overlapping another much."""
     areas: "list[Area]" = []
+    if screen in dirty:
+        return [screen]
     for area in dirty:
         area = cut(area, screen)
         if area[0] >= area[2] or area[1] >= area[3]:
@@ -64,11 +72,11 @@ def _merged(dirty: "list[Area]", screen: "Area") -> "list[Area]":
 class Display:
     """Shows `root_group` on a panel.
 
-    The panel needs one method, ``write_window(x, y, width, height, buffer)``, with RGB565 pixels, high byte
-    first. One band of `band_rows` full rows is kept; it is the only large buffer.
+    Each changed rectangle is one window of the panel, written in bands. One band of `band_rows` full rows is
+    kept; it is the only large buffer.
     """
 
-    def __init__(self, panel: "Panel", width: int = 240, height: int = 320, band_rows: int = 6) -> None:
+    def __init__(self, panel: "Panel", width: int = 240, height: int = 320, band_rows: int = 10) -> None:
         self.width = width
         self.height = height
         self._panel = panel
@@ -108,13 +116,17 @@ class Display:
         width = x2 - x1
         rows = len(self._band) // (2 * width)
         band = memoryview(self._band)
+        self._panel.open_window(x1, y1, width, y2 - y1)
+        grids = [shown for shown in plan.grids if shown[1][0] < x2 and shown[1][2] > x1]
         while y1 < y2:
-            clip = (x1, y1, x2, min(y2, y1 + rows))
-            canvas = framebuf.FrameBuffer(self._band, width, clip[3] - y1, framebuf.RGB565)
-            canvas.fill(0)
-            for grid, where, scale in plan.grids:
-                seen = cut(where, clip)
-                if seen[0] < seen[2] and seen[1] < seen[3]:
+            end = min(y2, y1 + rows)
+            clip = (x1, y1, x2, end)
+            canvas = framebuf.FrameBuffer(self._band, width, end - y1, framebuf.RGB565)
+            if not (grids and grids[0][0]._hides(grids[0][1], clip)):
+                canvas.fill(0)
+            for grid, where, scale in grids:
+                if where[1] < end and where[3] > y1:
                     grid._draw(canvas, where, clip, scale)
-            self._panel.write_window(x1, y1, width, clip[3] - y1, band[: 2 * width * (clip[3] - y1)])
-            y1 = clip[3]
+            self._panel.write(band[: 2 * width * (end - y1)])
+            y1 = end
+        self._panel.close_window()

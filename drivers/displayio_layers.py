@@ -139,13 +139,11 @@ class TileGrid(Layer):
 
     def _single(self) -> bool:
         """Whether this shows a whole bitmap once."""
-        bitmap = self.bitmap
-        return (self.width, self.height, self.tile_width, self.tile_height) == (
-            1,
-            1,
-            bitmap.width,
-            bitmap.height,
-        )
+        if self.width != 1 or self.height != 1:
+            return False
+        if not self._tile_width and not self._tile_height:
+            return True
+        return self.tile_width == self.bitmap.width and self.tile_height == self.bitmap.height
 
     def _size(self) -> "tuple[int, int]":
         """Width and height as shown, before scale."""
@@ -161,12 +159,14 @@ class TileGrid(Layer):
         if self.hidden or not visible:
             self._leave(plan.dirty)
             return
-        w, h = self._size()
+        bitmap, shader = self.bitmap, self.pixel_shader
+        flips = self.flip_x | self.flip_y << 1 | self.transpose_xy << 2
+        one = not flips and self._single()
+        # Most grids are a whole bitmap: they are asked for no more than that.
+        w, h = (bitmap.width, bitmap.height) if one else self._size()
         x += self.x * scale
         y += self.y * scale
         area = (x, y, x + w * scale, y + h * scale)
-        bitmap, shader = self.bitmap, self.pixel_shader
-        flips = self.flip_x | self.flip_y << 1 | self.transpose_xy << 2
         shown = area + (bitmap, shader, shader._version << 3 | flips)
         if self._shown != shown:
             if self._shown and self._shown[:4] != area:
@@ -174,7 +174,6 @@ class TileGrid(Layer):
             plan.dirty.append(area)
             self._shown = shown
         else:
-            one = not flips and self._single()
             for part in (bitmap._dirty, self._part):
                 if part:
                     # What changed in a bitmap of many tiles can show anywhere.
@@ -191,8 +190,7 @@ class TileGrid(Layer):
         """Draw the part inside `clip`; pixel (0, 0) of the band is the upper left corner of `clip`."""
         bitmap = self.bitmap
         x, y = area[0] - clip[0], area[1] - clip[1]
-        source = bitmap._pixels()
-        if source is None:
+        if bitmap._is_plain():
             color = self.pixel_shader._color(bitmap._plain)
             if color >= 0:
                 band.fill_rect(x, y, area[2] - area[0], area[3] - area[1], color)
@@ -201,9 +199,20 @@ class TileGrid(Layer):
         if scale > 1 or self.flip_x or self.flip_y or self.transpose_xy:
             self._draw_pixels(band, row, key, (x, y), clip, scale)
         elif self._single():
-            band.blit(source, x, y, key, row)  # type: ignore[arg-type]
+            bitmap._blit(band, x, y, row, key)
         else:
-            self._draw_tiles(band, source, row, key, (x, y), clip)
+            self._draw_tiles(band, bitmap._pixels(), row, key, (x, y), clip)
+
+    def _hides(self, area: "Area", clip: "Area") -> bool:
+        """Whether this fills all of `clip` with one colour."""
+        return (
+            self.bitmap._is_plain()
+            and area[0] <= clip[0]
+            and area[1] <= clip[1]
+            and area[2] >= clip[2]
+            and area[3] >= clip[3]
+            and self.pixel_shader._color(self.bitmap._plain) >= 0
+        )
 
     def _draw_tiles(
         self,

@@ -92,12 +92,20 @@ class Bitmap:
         self._lent = memory
         self.dirty()
 
-    def _pixels(self) -> "tuple[memoryview, int, int, int, int] | None":
-        """All pixels as framebuf's `blit` takes them; None where they are alike."""
-        if self._lent is None and self._canvas is None:
-            return None
+    def _is_plain(self) -> bool:
+        """Whether all pixels are alike, and only their value is kept."""
+        return self._lent is None and self._canvas is None
+
+    def _pixels(self) -> "tuple[memoryview, int, int, int, int]":
+        """All pixels as framebuf's `blit` takes them, where they are not plain."""
         pixels = memoryview(self._buffer) if self._lent is None else self._lent
         return pixels, self.width, self.height, FORMATS[self.bits_per_value], self._stride()
+
+    def _blit(
+        self, canvas: framebuf.FrameBuffer, x: int, y: int, row: framebuf.FrameBuffer, key: int
+    ) -> None:
+        """Draw it with its corner at (x, y), in the colours of `row`, and nothing where that is `key`."""
+        canvas.blit(self._pixels(), x, y, key, row)  # type: ignore[arg-type]
 
     def dirty(self, x1: int = 0, y1: int = 0, x2: int = -1, y2: int = -1) -> None:
         """Say that the pixels of a rectangle have been changed behind the bitmap's back."""

@@ -68,20 +68,25 @@ class ST7789:
                 end += 1
             at = end
         black = bytes(480)
-        self._window(0, 0, 240, 320)
-        self._select(1)
+        self.open_window(0, 0, 240, 320)
         for _ in range(320):
-            self._spi.write(black)
-        self._cs.value(1)
+            self.write(black)
+        self.close_window()
         self._command(_DISPLAY_ON)
 
-    def write_window(
-        self, x: int, y: int, width: int, height: int, buffer: "bytes | bytearray | memoryview"
-    ) -> None:
-        """Write `width` x `height` pixels, RGB565 with the high byte first, row by row."""
-        self._window(x, y, width, height)
+    def open_window(self, x: int, y: int, width: int, height: int) -> None:
+        """Address a window of `width` x `height` pixels; the panel is selected until `close_window`."""
+        self._command(_COLUMNS, struct.pack(">HH", x, x + width - 1))
+        self._command(_ROWS, struct.pack(">HH", y, y + height - 1))
+        self._command(_WRITE)
         self._select(1)
-        self._spi.write(buffer)
+
+    def write(self, pixels: "bytes | bytearray | memoryview") -> None:
+        """The next pixels of the window, RGB565 with the high byte first, row by row."""
+        self._spi.write(pixels)
+
+    def close_window(self) -> None:
+        """All pixels of the window are written."""
         self._cs.value(1)
 
     def brightness(self, percent: int) -> None:
@@ -108,9 +113,3 @@ class ST7789:
             self._select(1)
             self._spi.write(parameters)
             self._cs.value(1)
-
-    def _window(self, x: int, y: int, width: int, height: int) -> None:
-        """Address a window; the next data goes there."""
-        self._command(_COLUMNS, struct.pack(">HH", x, x + width - 1))
-        self._command(_ROWS, struct.pack(">HH", y, y + height - 1))
-        self._command(_WRITE)

@@ -5,7 +5,7 @@ memory: glyphs and pictures are drawn from there, without a copy. A character is
 page and its glyph's number. Nothing here fails on any text: what the font lacks is drawn as a box.
 
 This file is the one place that goes past the displayio API: `Bitmap.lend` shows a picture where it stands,
-and `Line` is a bitmap that draws its text anew whenever it is shown, for there is no memory to keep it.
+and `Line` is a bitmap that draws its glyphs whenever it is shown, for there is no memory to keep it.
 """
 
 import struct
@@ -15,12 +15,13 @@ import framebuf
 from drivers.displayio import Bitmap
 from firmware.ui.texts import Texts
 
+if False:
+    from typing import Iterator
+
 ELLIPSIS = "\u2026"
 _SPACE = 0x20
 #: Marks that must not begin a line.
 _CLOSING = (0xFF0C, 0x3002, 0xFF1B, 0xFF1A, 0x3001, 0xFF01, 0xFF1F)
-#: A line as wide as the screen, of large text.
-_STRIP_BYTES = 240 * 30 // 4
 _HEADER = 264
 _PAGE = 512
 
@@ -68,10 +69,8 @@ def _contents(path: str, magic: bytes) -> memoryview:
 class Font:
     """One size of text. `height` is the height of a line in pixels, Chinese characters are `size` wide."""
 
-    def __init__(self, path: str, strip: bytearray) -> None:
-        """`strip` has room for the widest line; fonts may share it."""
+    def __init__(self, path: str) -> None:
         self._data = data = _contents(path, b"YF1")
-        self._strip = strip
         self.size = data[3]
         if len(data) < _HEADER or self.size not in (16, 24):
             raise AssetError("not a font: " + path)
@@ -127,22 +126,31 @@ class Font:
                 best = i + 1
         return len(points)
 
-    def pixels(self, text: str, x: int, width: int) -> "tuple[memoryview, int, int, int, int]":
-        """A text `x` pixels into a line of a width, cut at the edges, as framebuf's `blit` takes it.
+    def place(self, text: str) -> "tuple[bytes, int]":
+        """The glyphs of a text, number (2 bytes) and left edge of each, and the width of the text in pixels.
 
-        Good until the next call of this on any font with the same strip.
+        Nothing stands left of 0 or right of 255: a line is no wider than the screen.
         """
-        stride = (width + 3) // 4 * 4
-        pixels = memoryview(self._strip)[: stride * self.height // 4]
-        canvas = framebuf.FrameBuffer(pixels, width, self.height, framebuf.GS2_HMSB, stride)
-        canvas.fill(0)
+        x = 0
+        places = bytearray()
+        data = self._data
+        record = self._cell + 4
         for code in code_points(text):
             start = self._glyph(code)
-            advance, left, top = struct.unpack_from(">bbb", self._data, start + self._cell)
-            cell = (self._data[start : start + self._cell], self.size, self.size, framebuf.GS2_HMSB)
-            canvas.blit(cell, x + left, top, 0)  # type: ignore[arg-type]
-            x += advance
-        return pixels, width, self.height, framebuf.GS2_HMSB, stride
+            number = (start - self._start) // record
+            left = data[start + self._cell + 1]
+            places.append(number >> 8)
+            places.append(number & 255)
+            # The cell's left edge is a signed byte.
+            places.append(max(0, min(x + (left if left < 128 else left - 256), 255)))
+            x += data[start + self._cell]
+        return bytes(places), x
+
+    def glyph(self, number: int) -> "tuple[memoryview, int]":
+        """The pixels of a glyph, a square of `size` in GS2_HMSB, and the row of the line where it begins."""
+        start = self._start + number * (self._cell + 4)
+        end = start + self._cell
+        return self._data[start:end], self._data[end + 2]
 
     def _advance(self, code: int) -> int:
         """Width of a character in pixels."""
@@ -160,22 +168,49 @@ class Font:
 
 
 class Line(Bitmap):
-    """A line of text as a bitmap of 4 values. Only as a whole: it has no memory for single pixels."""
+    """A line of text as a bitmap of 4 values, the lowest of them never drawn.
+
+    Only as a whole: it has no memory for pixels, and draws its glyphs from the font whenever it is shown.
+    """
 
     def __init__(self, font: Font, room: int) -> None:
         super().__init__(room, font.height, 4)
         self._font = font
-        self._text = ""
+        self._places = b""
         self._left = 0
 
-    def set(self, text: str, x: int = 0) -> None:
-        """Show a text with its left edge at `x`."""
-        self._text = text
-        self._left = x
+    def set(self, text: str, align: int = 0) -> None:
+        """Show a text at the left (0), centred (1) or at the right (2), cut with an ellipsis if it must."""
+        places, width = self._font.place(text)
+        if width > self.width:
+            places, width = self._font.place(self._font.fit(text, self.width))
+        self.show(places, (self.width - width) * align // 2)
+
+    def show(self, places: bytes, left: int) -> None:
+        """Show what `Font.place` made of a text, so far from the left edge."""
+        self._places = places
+        self._left = left
         self.dirty()
 
-    def _pixels(self) -> "tuple[memoryview, int, int, int, int]":
-        return self._font.pixels(self._text, self._left, self.width)
+    def cells(self) -> "Iterator[tuple[memoryview, int, int]]":
+        """Pixels, left and upper edge of each glyph."""
+        places = self._places
+        for i in range(0, len(places), 3):
+            pixels, top = self._font.glyph(places[i] << 8 | places[i + 1])
+            yield pixels, self._left + places[i + 2], top
+
+    def _is_plain(self) -> bool:
+        return False
+
+    def _blit(
+        self, canvas: framebuf.FrameBuffer, x: int, y: int, row: framebuf.FrameBuffer, key: int
+    ) -> None:
+        size = self._font.size
+        for pixels, left, top in self.cells():
+            # A cell is wider than its character: what of it lies beyond the line is not drawn.
+            if left < self.width:
+                cell = (pixels, min(size, self.width - left), size, framebuf.GS2_HMSB, size)
+                canvas.blit(cell, x + left, y + top, key, row)  # type: ignore[arg-type]
 
 
 class Pictures:
@@ -188,11 +223,17 @@ class Pictures:
 
     def _entry(self, name: str) -> "tuple[int, int, int, int]":
         """Bits per pixel, width, height and offset of a picture; raises AssetError for an unknown name."""
-        wanted = name.encode()
-        for i in range(self._data[3]):
-            entry = struct.unpack_from(">15sBHHI", self._data, 4 + 24 * i)
-            if entry[0].rstrip(b"\0") == wanted:
+        wanted = (name.encode() + bytes(15))[:15]
+        low, high = 0, self._data[3]
+        while low < high:
+            middle = (low + high) // 2
+            entry = struct.unpack_from(">15sBHHI", self._data, 4 + 24 * middle)
+            if entry[0] == wanted:
                 return entry[1], entry[2], entry[3], entry[4]
+            if entry[0] < wanted:
+                low = middle + 1
+            else:
+                high = middle
         raise AssetError("no picture " + name)
 
     def size(self, name: str) -> "tuple[int, int]":
@@ -201,9 +242,9 @@ class Pictures:
 
     def load(self, name: str) -> Bitmap:
         """A picture as a new bitmap."""
-        bits, width, height, _ = self._entry(name)
+        bits, width, height, offset = self._entry(name)
         bitmap = Bitmap(width, height, 1 << bits)
-        self.load_into(bitmap, name)
+        bitmap.lend(self._data[offset : offset + (width * bits + 7) // 8 * height])
         return bitmap
 
     def load_into(self, bitmap: Bitmap, name: str) -> None:
@@ -219,9 +260,8 @@ class Fonts:
     """All assets of a directory: `small` is for details, `large` for what is read at arm's length."""
 
     def __init__(self, directory: str) -> None:
-        strip = bytearray(_STRIP_BYTES)
-        self.small = Font(directory + "/text16.bin", strip)
-        self.large = Font(directory + "/text24.bin", strip)
+        self.small = Font(directory + "/text16.bin")
+        self.large = Font(directory + "/text24.bin")
         self.pictures = Pictures(directory + "/pictures.bin")
         self.texts = Texts(_contents(directory + "/texts.bin", b"YT1"))
         #: What firmware.ui.voice says.

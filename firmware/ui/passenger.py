@@ -19,6 +19,8 @@ if False:
     from firmware.ui.stage import Stage
 
 GRACE_MS = 1_000
+#: A check that takes longer says so on the screen; to say it takes longer than most checks.
+CHECKING_MS = 150
 
 
 class Passenger:
@@ -43,7 +45,17 @@ class Passenger:
         stage.screens.checking(stage.bar())
         scene = gate.scene()
         now_unix = gate.trusted_now_unix()
-        checked = await gate.check(text, now_unix)
+        says = None
+        if stage.screens.resting:
+            says = asyncio.create_task(self._say_checking())
+        else:
+            # What shows is another's.
+            stage.screens.checking(stage.bar())
+        try:
+            checked = await gate.check(text, now_unix)
+        finally:
+            if says:
+                says.cancel()
         print("flow: checked %d ms %d" % (checked.reason, time.ticks_diff(time.ticks_ms(), started_ms)))
         if checked.reason == reasons.NOT_A_CODE:
             return await stage.notice("notice_not_a_code")
@@ -59,6 +71,10 @@ class Passenger:
             await self._steps(code, decision, scene, (index, len(code.people)))
             decisions.append(decision)
         return await self._finish(code, decisions, scene, now_unix)
+    async def _say_checking(self) -> None:
+        await asyncio.sleep_ms(CHECKING_MS)
+        self._stage.screens.checking(self._stage.bar())
+
 
     async def board(self) -> "bytes | None":
         """Somebody goes by without a code, where the scene needs none."""
@@ -164,6 +180,9 @@ class Passenger:
         stage.panel.voice.say(("measure",))
         print("flow: measure %d/%d" % (party[0] + 1, party[1]))
         task = asyncio.create_task(self._take_temperature(scene))
+            # The thermometer first: the screen is drawn while it settles.
+            await asyncio.sleep_ms(0)
+            self._show_progress(self._body_centi_c, self._progress)
         try:
             await self._collect(decision, scene, asks_mask)
         finally:

@@ -35,13 +35,22 @@ class Texts:
         data = self._data
         wanted = text_id.encode()
         hash = binascii.crc32(wanted) & 0xFFFF
-        for at in range(6, 6 + 2 * self._count, 2):
-            if data[at] << 8 | data[at + 1] == hash:
+        low, high = 0, self._count
+        while low < high:
+            middle = (low + high) // 2
+            at = 6 + 2 * middle
+            found = data[at] << 8 | data[at + 1]
+            if found == hash:
                 start = struct.unpack_from(">H", data, at + 2 * self._count)[0]
-                line = bytes(data[start : start + _LONGEST]).split(b"\n")[0].split(b"|")
-                if line[0] == wanted:
-                    words: str = line[2 if self.language == EN else 1].decode()
-                    return words.replace("↵", "\n")
+                line = bytes(data[start : start + _LONGEST]).split(b"\n", 1)[0].split(b"|")
+                if line[0] != wanted:
+                    break
+                words: str = line[2 if self.language == EN else 1].decode()
+                return words.replace("↵", "\n")
+            if found < hash:
+                low = middle + 1
+            else:
+                high = middle
         return text_id
 
     def trust_age(self, age_s: "int | None") -> str:

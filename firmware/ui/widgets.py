@@ -83,10 +83,11 @@ def box(inks: Inks, x: int, y: int, width: int, height: int, color: int) -> Tile
 
 def line(font: "Font", x: int, y: int, room: int, palette: Palette, align: int, text: str) -> TileGrid:
     """A line of text that never changes, cut with an ellipsis where there is no room for it."""
-    text = font.fit(text, room)
-    width = max(1, font.width(text))
-    bitmap = Line(font, width)
-    bitmap.set(text)
+    places, width = font.place(text)
+    if width > room:
+        places, width = font.place(font.fit(text, room))
+    bitmap = Line(font, max(1, width))
+    bitmap.show(places, 0)
     return TileGrid(bitmap, pixel_shader=palette, x=x + (room - width) * align // 2, y=y)
 
 
@@ -94,7 +95,6 @@ class Label:
     """A line of text that changes; what does not fit its room is cut with an ellipsis."""
 
     def __init__(self, font: "Font", x: int, y: int, room: int, palette: Palette, align: int) -> None:
-        self._font = font
         self._align = align
         self._text = ""
         self._bitmap = Line(font, room)
@@ -105,9 +105,7 @@ class Label:
         if text == self._text:
             return
         self._text = text
-        room = self._bitmap.width
-        text = self._font.fit(text, room)
-        self._bitmap.set(text, (room - self._font.width(text)) * self._align // 2)
+        self._bitmap.set(text, self._align)
 
 
 class Digits:

@@ -17,46 +17,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-#: Bits per value of framebuf's formats that our assets have, by their numbers in MicroPython.
-_GS2_HMSB, _GS4_HMSB = 5, 2
-_BITS = {_GS2_HMSB: 2, _GS4_HMSB: 4}
+#: Of MicroPython's framebuf, whose other things the screens leave to the display.
+_GS2_HMSB = 5
 
 
-class FrameBuffer:
-    """As much of MicroPython's framebuf as composing a line of text takes: two bits per pixel."""
-
-    def __init__(
-        self, buffer: memoryview, width: int, height: int, form: int, stride: int | None = None
-    ) -> None:
-        if form != _GS2_HMSB:
-            raise ValueError("only GS2_HMSB")
-        self._buffer, self._size, self._stride = buffer, (width, height), stride or width
-
-    def fill(self, value: int) -> None:
-        """Every pixel the same."""
-        self._buffer[:] = bytes((value * 0x55,)) * len(self._buffer)
-
-    def blit(self, source: tuple[Any, ...], x: int, y: int, key: int) -> None:
-        """Copy a picture, without its pixels of the value `key`."""
-        for row, values in enumerate(unpacked(source)):
-            for column, value in enumerate(values):
-                at_x, at_y = x + column, y + row
-                if value != key and 0 <= at_x < self._size[0] and 0 <= at_y < self._size[1]:
-                    place, shift = (at_x + at_y * self._stride) >> 2, (at_x & 3) * 2
-                    self._buffer[place] = self._buffer[place] & ~(3 << shift) | value << shift
-
-
-def unpacked(source: tuple[Any, ...]) -> list[list[int]]:
-    """The rows of values of a picture: memory, width, height, format and stride, as `blit` takes it."""
-    memory, width, height, form = source[:4]
-    stride = source[4] if len(source) > 4 else width
-    bits = _BITS[form]
+def unpacked(memory: memoryview, width: int, height: int, bits: int) -> list[list[int]]:
+    """The rows of values of a picture of 2 or 4 bits per value, rows padded to whole bytes."""
+    row_bytes = (width * bits + 7) // 8
     rows = []
     for y in range(height):
         row = []
         for x in range(width):
-            byte = memory[(x + y * stride) * bits // 8]
-            # GS2_HMSB has the first pixel in the lowest bits, GS4_HMSB in the highest.
+            byte = memory[y * row_bytes + x * bits // 8]
+            # Of two bits the first pixel is the lowest, of four the highest.
             shift = x % 4 * 2 if bits == 2 else 4 - x % 2 * 4
             row.append(byte >> shift & (1 << bits) - 1)
         rows.append(row)
@@ -84,7 +57,7 @@ def stage(folder: Path) -> ModuleType:
     displayio = importlib.import_module("displayio")
     busdisplay = importlib.import_module("busdisplay")
     fourwire = importlib.import_module("fourwire")
-    _module("framebuf", FrameBuffer=FrameBuffer, GS2_HMSB=_GS2_HMSB, GS4_HMSB=_GS4_HMSB)
+    _module("framebuf", FrameBuffer=object, GS2_HMSB=_GS2_HMSB)
 
     class Bitmap(displayio.Bitmap):  # type: ignore[name-defined, misc]
         """Blinka's, with the two things that firmware/ui/fonts.py asks for beyond CircuitPython's."""
@@ -94,26 +67,38 @@ def stage(folder: Path) -> ModuleType:
             """Bits of one value."""
             return int(self._bits_per_value)
 
-        def _take(self, rows: list[list[int]]) -> None:
-            for y, row in enumerate(rows):
+        def lend(self, memory: memoryview) -> None:
+            """The pixels in some memory, copied."""
+            for y, row in enumerate(unpacked(memory, self.width, self.height, self.bits_per_value)):
                 for x, value in enumerate(row):
                     self[x, y] = value
 
-        def lend(self, memory: memoryview) -> None:
-            """The pixels in some memory, copied."""
-            per_byte = 8 // self.bits_per_value
-            stride = (self.width + per_byte - 1) // per_byte * per_byte
-            if len(memory) != stride * self.height // per_byte:
-                raise ValueError("another size")
-            form = _GS2_HMSB if self.bits_per_value == 2 else _GS4_HMSB
-            self._take(unpacked((memory, self.width, self.height, form, stride)))
-
         def dirty(self, x1: int = 0, y1: int = 0, x2: int = -1, y2: int = -1) -> None:
-            """A line of text, which draws itself in ours, is drawn when it says that it has changed."""
-            pixels = getattr(self, "_pixels", None)
-            if pixels:
-                self._take(unpacked(pixels()))
+            """A line of text has no pixels in ours; here its glyphs are drawn when it says that it changed."""
+            cells = getattr(self, "cells", None)
+            if cells:
+                self.fill(0)
+                for memory, left, top in cells():
+                    size = int(len(memory) * 4) ** 0.5
+                    for y, row in enumerate(unpacked(memory, int(size), int(size), 2)):
+                        for x, value in enumerate(row):
+                            if value and left + x < self.width and top + y < self.height:
+                                self[left + x, top + y] = value
             super().dirty(x1, y1, x2, y2)
+
+    class TileGrid(displayio.TileGrid):  # type: ignore[name-defined, misc]
+        """Blinka's, over a bitmap of its own class with the same contents: it is slow with any other."""
+
+        def __init__(self, bitmap: Any, **arguments: Any) -> None:
+            self._given = bitmap
+            plain = displayio.Bitmap.__new__(displayio.Bitmap)
+            plain.__dict__ = bitmap.__dict__
+            super().__init__(plain, **arguments)
+
+        @property
+        def bitmap(self) -> Any:
+            """The bitmap that it was made with."""
+            return self._given
 
     class Wire(fourwire.FourWire):  # type: ignore[name-defined, misc]
         """Blinka's bus without pins: what it would send goes to `sink(level of D/C, bytes)`."""
@@ -153,7 +138,7 @@ def stage(folder: Path) -> ModuleType:
         Display=Display,
         Group=displayio.Group,
         Palette=displayio.Palette,
-        TileGrid=displayio.TileGrid,
+        TileGrid=TileGrid,
     )
 
 
@@ -173,7 +158,9 @@ class _Windows:
             self._spans[self._command] = int.from_bytes(data[:2], "big"), int.from_bytes(data[2:4], "big")
         elif self._command == 0x2C:
             (x1, x2), (y1, y2) = self._spans[0x2A], self._spans[0x2B]
-            self._panel.write_window(x1, y1, x2 - x1 + 1, y2 - y1 + 1, data)
+            self._panel.open_window(x1, y1, x2 - x1 + 1, y2 - y1 + 1)
+            self._panel.write(data)
+            self._panel.close_window()
 
 
 def redraw_us(folder: Path, assets: Path, name: str, turns: int) -> float:
@@ -182,11 +169,7 @@ def redraw_us(folder: Path, assets: Path, name: str, turns: int) -> float:
     # Only now: it takes the display that it finds.
     jobs = importlib.import_module("host_tools.bench.ui_jobs_mpy")
 
-    class Nowhere:
-        def write_window(self, x: int, y: int, width: int, height: int, buffer: bytes) -> None:
-            """Sent is sent."""
-
-    job = jobs.Job(name, str(assets), Nowhere())
+    job = jobs.Job(name, str(assets), jobs.Nowhere())
     least = float("inf")
     for turn in range(turns):
         job.prepare(turn)

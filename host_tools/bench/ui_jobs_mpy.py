@@ -16,6 +16,19 @@ _PLACE = ("图书馆 南门", "场馆", 0)
 NAMES = ("full", "verdict", "clock_tick", "battery_tick", "checking", "measure", "countdown")
 
 
+class Nowhere:
+    """A panel that forgets."""
+
+    def open_window(self, x: int, y: int, width: int, height: int) -> None:
+        """Anywhere."""
+
+    def write(self, pixels: "Any") -> None:
+        """Sent is sent."""
+
+    def close_window(self) -> None:
+        """Done."""
+
+
 class Held:
     """A display that refreshes when it is told to, and not whenever a screen says so."""
 

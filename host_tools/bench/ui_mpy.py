@@ -5,10 +5,14 @@ ui_mpy.py ASSETS time NAME N      microseconds of one redraw, the least of N
 ui_mpy.py ASSETS passage K        the first K calls of a passage's screens; whoever counts is outside
 """
 
-import asyncio
 import gc
 import sys
 import time
+
+try:
+    import asyncio
+except ImportError:  # WebAssembly's MicroPython, where only `passage` runs: nothing there waits
+    asyncio = sys.modules["asyncio"] = sys
 
 from drivers.st7789 import ST7789
 from host_tools.bench.ui_jobs_mpy import NAMES, Job, Scene
@@ -51,8 +55,9 @@ def main(assets: str, mode: str, name: str, count: int) -> None:
     """Print what the mode prints."""
     bus = Bus()
     pin: "Any" = Line()
-    panel = ST7789(bus, pin, bus, pin, bus)  # type: ignore[arg-type]
-    asyncio.run(panel.start())
+    panel = ST7789(bus, pin, bus, pin, bus)
+    if mode != "passage":
+        asyncio.run(panel.start())
     if mode == "count":
         for name in NAMES:
             job = Job(name, assets, panel)

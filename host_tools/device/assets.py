@@ -18,14 +18,14 @@ Picture file ``pictures.bin``::
 
     0    3  "YP1"
     3    1  number of pictures
-    4       per picture 24 bytes: name (15, NUL-padded), bits per pixel, width (2), height (2), offset (4)
+    4       per picture 24 bytes, by name: name (15, NUL-padded), bits per pixel, width (2), height (2), offset (4)
     then    pixels, rows padded to whole bytes
 
 Text file ``texts.bin``, from firmware/ui/texts.txt::
 
     0    4  "YT1", 0
     4    2  number of texts
-    6       lower 16 bits of CRC-32 of each id, then the offset of each line, 2 bytes each
+    6       lower 16 bits of CRC-32 of each id, ascending, then the offset of each line, 2 bytes each
     then    lines of id|Chinese|English in UTF-8
 
 Clip file ``voice.bin``: see speech.py.
@@ -242,6 +242,7 @@ def text_file(source: str) -> bytes:
         if key in lines:
             raise ValueError(f"two ids of one hash, rename one: {line}")
         lines[key] = line.encode() + b"\n"
+    lines = dict(sorted(lines.items()))
     offset = 6 + 4 * len(lines)
     offsets = []
     for packed in lines.values():

@@ -13,13 +13,25 @@ class Panel:
     def __init__(self) -> None:
         self.pixels = [0] * (WIDTH * HEIGHT)
         self.windows = []
+        self.writes = []
 
-    def write_window(self, x, y, width, height, buffer):
+    def open_window(self, x, y, width, height):
         assert x >= 0 and y >= 0 and width > 0 and height > 0 and x + width <= WIDTH and y + height <= HEIGHT
-        assert len(buffer) == 2 * width * height, (width, height, len(buffer))
-        for i in range(width * height):
-            self.pixels[(y + i // width) * WIDTH + x + i % width] = buffer[2 * i] << 8 | buffer[2 * i + 1]
         self.windows.append((x, y, width, height))
+        self.at = 0
+
+    def write(self, buffer):
+        self.writes.append(len(buffer))
+        x, y, width, height = self.windows[-1]
+        for i in range(len(buffer) // 2):
+            row, column = divmod(self.at, width)
+            assert row < height
+            self.pixels[(y + row) * WIDTH + x + column] = buffer[2 * i] << 8 | buffer[2 * i + 1]
+            self.at += 1
+
+    def close_window(self):
+        _, _, width, height = self.windows[-1]
+        assert self.at == width * height, "a window is filled to its end"
 
     def sent(self):
         count = sum([w * h * 2 for _, _, w, h in self.windows])
@@ -217,9 +229,9 @@ def scene():
     return panel, display, root, inner, square
 
 
-def test_first_refresh_sends_the_whole_picture_in_bands():
+def test_first_refresh_sends_the_whole_picture_as_one_window_in_bands():
     panel = scene()[0]
-    assert panel.windows == [(0, 0, 40, 8), (0, 8, 40, 8), (0, 16, 40, 8), (0, 24, 40, 6)]
+    assert panel.windows == [(0, 0, 40, 30)] and panel.writes == [640, 640, 640, 480]
     assert panel.pixels[7 * WIDTH + 8] == 0xFFFF and panel.pixels[7 * WIDTH + 7] == 0xF800
 
 

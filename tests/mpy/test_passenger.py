@@ -16,6 +16,9 @@ class Screens:
 
     def __init__(self, inbox, answers):
         self.shown = []
+        self.resting = True
+        self.checks = 0
+        self.on_checking = None
         self.member = ()
         self.inbox = inbox
         self.answers = answers
@@ -29,7 +32,9 @@ class Screens:
                 self.inbox.put(KEY, key)
 
     def checking(self, bar):
-        pass
+        self.checks += 1
+        if self.on_checking:
+            self.on_checking()
 
     def countdown(self, permille):
         pass
@@ -56,11 +61,13 @@ class Screens:
 class Gate:
     """Answers as the test says."""
 
-    place, language, battery_percent, direction = "here", "zh", 80, 0
+    place, language, battery_percent, direction, can_turn = "here", "zh", 80, 0, False
 
     def __init__(self, scene, checked=None):
         self._scene = scene
         self.checked = checked
+        # Set once the screen says that the code is checked, where the check takes that long.
+        self.checking = None
         self.found = {}
         self.reading = Reading(reasons.OK, 3470, 2400, 3660)
         self.records = []
@@ -74,6 +81,8 @@ class Gate:
         return 1_800_000_000
 
     async def check(self, text, now_unix):
+        if self.checking:
+            await self.checking.wait()
         return self.checked
 
     def direction_of(self, code):
@@ -264,6 +273,21 @@ def test_entry_by_hand_is_never_a_pass():
 
     gate, _ = lead(scene((1, 3, 4)), change=fever, call=lambda passenger: passenger.by_hand(1))
     assert (gate.records[0][0][record.VERDICT], gate.records[0][0][record.REASONS]) == (1, [50, 62])
+
+
+def test_only_a_long_check_is_announced_or_one_that_follows_another():
+    async def led(passenger, resting, slow):
+        screens, gate = passenger._stage.screens, passenger._stage.gate
+        screens.resting = resting
+        if slow:
+            gate.checking = asyncio.Event()
+            screens.on_checking = gate.checking.set
+        await asyncio.wait_for(passenger.lead(b"YM1:"), 10)
+        assert screens.checks == (slow or not resting)
+
+    for resting, slow in ((True, False), (True, True), (False, False)):
+        _, shown = lead(scene((1,)), call=lambda passenger: led(passenger, resting, slow))
+        assert names(shown) == ["verdict"]
 
 
 def test_what_is_no_code_leaves_nothing():

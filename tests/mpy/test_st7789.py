@@ -101,11 +101,15 @@ def test_start_clears_the_memory_before_the_display_goes_on():
     assert wires.duty == 0
 
 
-def test_write_window_addresses_inclusively_and_sends_bytes_as_they_are():
+def test_a_window_is_addressed_inclusively_and_takes_bytes_as_they_are():
     wires, panel = started()
     wires.events.clear()
     pixels = bytes(range(2 * 3 * 2))
-    panel.write_window(7, 300, 3, 2, memoryview(pixels))
+    panel.open_window(7, 300, 3, 2)
+    panel.write(memoryview(pixels)[:6])
+    assert wires.level["cs"] == 0, "a window is one transaction"
+    panel.write(memoryview(pixels)[6:])
+    panel.close_window()
     assert wires.commands() == [
         [0x2A, b"\x00\x07\x00\x09", 0],
         [0x2B, b"\x01\x2c\x01\x2d", 0],

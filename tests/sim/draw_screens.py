@@ -18,14 +18,23 @@ class Frame:
         self.pixels = bytearray(240 * 320 * 2)
         self.sent = 0
 
-    def write_window(self, x: int, y: int, width: int, height: int, buffer: memoryview) -> None:
-        assert (
-            len(buffer) == 2 * width * height and x >= 0 and y >= 0 and x + width <= 240 and y + height <= 320
-        )
-        for row in range(height):
-            at = 2 * ((y + row) * 240 + x)
-            self.pixels[at : at + 2 * width] = buffer[2 * row * width : 2 * (row + 1) * width]
-        self.sent += len(buffer)
+    def open_window(self, x: int, y: int, width: int, height: int) -> None:
+        assert x >= 0 and y >= 0 and x + width <= 240 and y + height <= 320
+        self.window = (x, y, width, height)
+        self.row = 0
+
+    def write(self, pixels: memoryview) -> None:
+        x, y, width, height = self.window
+        rows = len(pixels) // (2 * width)
+        assert len(pixels) == 2 * width * rows and self.row + rows <= height
+        for row in range(rows):
+            at = 2 * ((y + self.row) * 240 + x)
+            self.pixels[at : at + 2 * width] = pixels[2 * row * width : 2 * (row + 1) * width]
+            self.row += 1
+        self.sent += len(pixels)
+
+    def close_window(self) -> None:
+        assert self.row == self.window[3]
 
 
 class State:

@@ -6,8 +6,10 @@
 import os
 import sys
 
+import framebuf
+
 from drivers.displayio import Bitmap, Display
-from firmware.ui.fonts import AssetError, Fonts, Pictures, code_points
+from firmware.ui.fonts import AssetError, Fonts, Line, Pictures, code_points
 from firmware.ui.screens import Bar, Screens
 from firmware.ui.texts import Texts
 
@@ -19,9 +21,14 @@ class Panel:
         self.sent = 0
         self.windows = []
 
-    def write_window(self, x, y, width, height, buffer):
-        self.sent += len(buffer)
+    def open_window(self, x, y, width, height):
         self.windows.append((x, y, width, height))
+
+    def write(self, pixels):
+        self.sent += len(pixels)
+
+    def close_window(self):
+        pass
 
 
 def screens():
@@ -37,9 +44,14 @@ def sent(panel, call, *arguments):
 
 
 def pixels(font, text, width=24):
-    bitmap = Bitmap(width, font.height, 4)
-    bitmap.lend(font.pixels(text, 0, width)[0])
-    return [bitmap[i] for i in range(width * font.height)]
+    line = Line(font, width)
+    line.set(text)
+    canvas = framebuf.FrameBuffer(bytearray(2 * width * font.height), width, font.height, framebuf.RGB565)
+    row = framebuf.FrameBuffer(bytearray(8), 4, 1, framebuf.RGB565)
+    for value in range(4):
+        row.pixel(value, 0, value)
+    line._blit(canvas, 0, 0, row, 0)
+    return [canvas.pixel(i % width, i // width) for i in range(width * font.height)]
 
 
 def test_code_points_are_those_of_the_text():

@@ -36,7 +36,13 @@ from draw_screens import SCREENS  # noqa: E402
 
 
 class Nowhere:
-    def write_window(self, x, y, width, height, buffer):
+    def open_window(self, x, y, width, height):
+        pass
+
+    def write(self, pixels):
+        pass
+
+    def close_window(self):
         pass
 
 
