@@ -42,7 +42,6 @@ class Passenger:
         stage, gate = self._stage, self._stage.gate
         started_ms = time.ticks_ms()
         stage.panel.signal(sounds.SCANNED)
-        stage.screens.checking(stage.bar())
         scene = gate.scene()
         now_unix = gate.trusted_now_unix()
         says = None
@@ -71,10 +70,10 @@ class Passenger:
             await self._steps(code, decision, scene, (index, len(code.people)))
             decisions.append(decision)
         return await self._finish(code, decisions, scene, now_unix)
+
     async def _say_checking(self) -> None:
         await asyncio.sleep_ms(CHECKING_MS)
         self._stage.screens.checking(self._stage.bar())
-
 
     async def board(self) -> "bytes | None":
         """Somebody goes by without a code, where the scene needs none."""
@@ -180,10 +179,10 @@ class Passenger:
         stage.panel.voice.say(("measure",))
         print("flow: measure %d/%d" % (party[0] + 1, party[1]))
         task = asyncio.create_task(self._take_temperature(scene))
+        try:
             # The thermometer first: the screen is drawn while it settles.
             await asyncio.sleep_ms(0)
             self._show_progress(self._body_centi_c, self._progress)
-        try:
             await self._collect(decision, scene, asks_mask)
         finally:
             if not task.done():
