@@ -52,6 +52,15 @@ def test_the_codes_are_as_long_as_real_ones_and_always_the_same() -> None:
     assert photograph(picture, View()).tobytes() == photograph(picture, View()).tobytes()
 
 
+def test_the_command_writes_into_a_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"a\n{reading.BEGIN}{reading.END}\nb\n", "utf-8")
+    monkeypatch.setattr(reading, "tables", lambda: "table\n")
+    monkeypatch.setattr("sys.argv", ["camera-table", "--write", str(page)])
+    assert reading.main() == 0
+    assert page.read_text("utf-8") == f"a\n{reading.BEGIN}\ntable\n{reading.END}\nb\n"
+
+
 def test_a_page_is_written_between_its_marks() -> None:
     page = f"before\n{reading.BEGIN}\nold\n{reading.END}\nafter\n"
     assert reading.written(page, "new\n") == f"before\n{reading.BEGIN}\nnew\n{reading.END}\nafter\n"
