@@ -22,7 +22,7 @@ TAIL_LINES = 4
 HOLD_MS = 250
 PRESS_PAUSE_S = 0.45
 #: The events that the demo looks at.
-KINDS = "console,led,uart_last_byte"
+KINDS = "console,led,speech,uart_last_byte"
 
 
 class StageTrouble(Exception):

@@ -22,6 +22,7 @@ TURN_LIMIT_S = 25.0
 RECORD_LIMIT_S = 25.0
 PACK_LIMIT_S = 40.0
 WAIT_LIMIT_S = 40.0
+SPEECH_LIMIT_S = 12.0
 #: So long without network is noticed.
 #: Longer than the handheld takes to see that the network is gone.
 OFFLINE_S = 1.5
@@ -65,12 +66,13 @@ class Player:
         self._around = Surroundings(stage)
         self._last_id = 0
         self._event = 0
+        self._heard = 0
 
     async def play(self, scenario: Scenario) -> None:
         """Play a scenario. Raises Differs, StageTrouble."""
         await self._next_turn()
         self._last_id = int((await self._stage.summary())["last_id"])
-        self._event = await self._stage.last_event()
+        self._event = self._heard = await self._stage.last_event()
         await self._around.heal()
         try:
             for step in scenario.steps:
@@ -168,6 +170,7 @@ class Player:
     async def _lead(self, after: int, step: Step, mask: str, identity: str) -> None:
         """Press what the checker presses until there is a verdict or a notice."""
         turn = self._turn
+        self._heard = after
         began_ms = 0
         async for event in self._stage.events(after, TURN_LIMIT_S):
             if event["kind"] == "uart_last_byte":
@@ -247,6 +250,20 @@ class Player:
     async def _do_notice(self, step: Step) -> None:
         if self._turn.outcome is not None:
             raise Differs(f"{step.where}: the verdict is {self._turn.outcome}, no notice")
+
+    async def _do_says(self, step: Step) -> None:
+        """``says NAME...``: these clips are heard, one after the other, since the last code or key came."""
+        wanted = [f"say_{word}" for word in step.words]
+        heard = []
+        try:
+            async for event in self._stage.events(self._heard, SPEECH_LIMIT_S):
+                if event["kind"] == "speech" and not event["data"]["on"]:
+                    heard.append(event["data"]["says"])
+                    if heard[-1] == wanted:
+                        self._heard = int(event["number"])
+                        return
+        except StageTrouble:
+            raise Differs(f"{step.where}: what was said is {heard}") from None
 
     async def _do_records(self, step: Step) -> None:
         """``records N``: so many came of the last code, and all are on the server."""

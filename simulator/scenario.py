@@ -31,6 +31,7 @@ VERBS: dict[str, tuple[int, int]] = {
     "verdict": (1, 1),
     "reasons": (1, 12),
     "notice": (0, 0),
+    "says": (1, 4),
     "records": (1, 1),
     "record": (1, 14),
     "shot": (1, 1),

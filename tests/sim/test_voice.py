@@ -182,7 +182,7 @@ time.sleep(9)
 
 def test_silent_until_it_is_switched_on(door: Door) -> None:
     before = door.world.last_event
-    door.turn(door.text("teacher"))
+    door.turn(door.code())
     door.wait_line("flow: idle", before)
     assert not door.events(before, "speech")
     assert not door.world.board.i2s.amplifier.sounding
@@ -192,7 +192,7 @@ def test_each_verdict_says_its_words(door: Door) -> None:
     before = door.world.last_event
     switch(door)
     assert said(door, before) == ["say_on"]
-    turn = door.turn(door.text("teacher"))
+    turn = door.turn(door.code())
     assert said(door, turn.ended) == ["say_pass"]
     assert bytes(door.world.board.i2s.amplifier.heard).startswith(clips()["say_pass"])
     # The colour of a code is not for the queue.
@@ -201,7 +201,7 @@ def test_each_verdict_says_its_words(door: Door) -> None:
     turn = door.turn(door.text("screenshot"))
     assert said(door, turn.ended) == ["say_attention", "say_stale"]
     door.world.skin_centi_c = FEVER_CENTI_C
-    turn = door.turn(door.text("shopper"))
+    turn = door.turn(door.code())
     assert said(door, turn.ended) == ["say_stop", "say_fever"]
 
 
@@ -228,11 +228,11 @@ def test_the_verdict_comes_first_and_the_next_code_ends_what_is_said(door: Door)
 
 def test_a_restart_keeps_the_choice_and_the_menu_ends_it(door: Door) -> None:
     door.reboot()
-    turn = door.turn(door.text("teacher"))
+    turn = door.turn(door.code())
     assert said(door, turn.ended) == ["say_pass"]
     door.wait_line("flow: idle", turn.ended)
     switch(door)
     before = door.world.last_event
-    door.turn(door.text("shopper"))
+    door.turn(door.code())
     door.wait_line("flow: idle", before)
     assert not door.events(before, "speech")
