@@ -177,12 +177,12 @@ class Passenger:
         self._bar = stage.bar(self._direction)
         self._body_centi_c, self._progress = None, 0
         stage.panel.voice.say(("measure",))
-        print("flow: measure %d/%d" % (party[0] + 1, party[1]))
         task = asyncio.create_task(self._take_temperature(scene))
         try:
             # The thermometer first: the screen is drawn while it settles.
             await asyncio.sleep_ms(0)
             self._show_progress(self._body_centi_c, self._progress)
+            print("flow: measure %d/%d" % (party[0] + 1, party[1]))
             await self._collect(decision, scene, asks_mask)
         finally:
             if not task.done():
