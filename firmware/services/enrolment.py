@@ -10,6 +10,7 @@ from firmware.core.base45 import decode
 from firmware.core.errors import CoreError
 from firmware.core.message import MAX_PROVISIONING_BYTES, parse_provisioning
 from firmware.services.files import read_limited
+from firmware.services.http import HttpError, split_url
 from firmware.services.keystore import KeystoreError
 from firmware.services.settings import SettingsError
 
@@ -54,18 +55,22 @@ class Enrolment:
         except (CoreError, SettingsError) as e:
             print("provisioning:", e)
 
-    def read(self, text: bytes) -> "Provisioning | None":
-        """What a scanned code says, None where it is none; `accept` takes it."""
+    def read(self, text: bytes) -> "tuple[str, str] | None":
+        """The server's host and the network's name in a scanned code, None where it is none.
+
+        `accept` takes it.
+        """
         self._data = b""
         try:
             if len(text) > MAX_CODE:
                 return None
             data = decode(text[_PREFIX:])
             given = parse_provisioning(data)
-        except CoreError:
+            host = split_url(given.server_url)[0]
+        except (CoreError, HttpError):
             return None
         self._data = data
-        return given
+        return host[:32], given.wifi_ssid
 
     def accept(self) -> bool:
         """Keep what was read last, and enrol with it; False where the flash failed."""

@@ -1,6 +1,5 @@
 """A scanned code that enrols this handheld. Where it is enrolled already, the PIN comes first."""
 
-from firmware.services.http import HttpError, split_url
 from firmware.ui.menu import ask_pin
 from firmware.ui.stage import KEY_YES
 
@@ -14,15 +13,10 @@ async def enrol(stage: "Stage", enrolment: "Enrolment", text: bytes) -> "bytes |
     given = enrolment.read(text)
     if given is None:
         return await stage.notice("notice_enrol_failed")
-    try:
-        host = split_url(given.server_url)[0]
-    except HttpError:
-        return await stage.notice("notice_enrol_failed")
     if enrolment.enrolled:
         refused = await ask_pin(stage)
         if refused is not None:
             return await stage.notice(refused, stage.gate.pin_wait_s() or None) if refused else None
-    lines = [host[:32], given.wifi_ssid]
-    if await stage.ask("title_enrol", lines, ("key_cancel", "", "key_confirm")) != KEY_YES:
+    if await stage.ask("title_enrol", list(given), ("key_cancel", "", "key_confirm")) != KEY_YES:
         return None
     return await stage.notice("notice_enrolling" if enrolment.accept() else "notice_not_saved")
