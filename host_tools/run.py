@@ -309,9 +309,7 @@ def run(
     return asyncio.run(_run(state, port_base, browser, devices, serial, speed))
 
 
-async def _run(
-    state: State, port_base: int, browser: bool, devices: int, serial: bool, speed: int
-) -> int:
+async def _run(state: State, port_base: int, browser: bool, devices: int, serial: bool, speed: int) -> int:
     stop = asyncio.Event()
     system = System(state, port_base, _say, devices, serial, speed)
     loop = asyncio.get_running_loop()
