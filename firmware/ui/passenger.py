@@ -19,7 +19,7 @@ if False:
     from firmware.ui.stage import Stage
 
 GRACE_MS = 1_000
-#: A check that takes longer says so on the screen; to say it takes longer than most checks.
+#: A check that takes longer says so on the screen; drawing that takes longer than most checks.
 CHECKING_MS = 150
 
 
@@ -44,17 +44,11 @@ class Passenger:
         stage.panel.signal(sounds.SCANNED)
         scene = gate.scene()
         now_unix = gate.trusted_now_unix()
-        says = None
-        if stage.screens.resting:
-            says = asyncio.create_task(self._say_checking())
-        else:
-            # What shows is another's.
-            stage.screens.checking(stage.bar())
+        says = asyncio.create_task(self._say_checking())
         try:
             checked = await gate.check(text, now_unix)
         finally:
-            if says:
-                says.cancel()
+            says.cancel()
         print("flow: checked %d ms %d" % (checked.reason, time.ticks_diff(time.ticks_ms(), started_ms)))
         if checked.reason == reasons.NOT_A_CODE:
             return await stage.notice("notice_not_a_code")

@@ -109,11 +109,6 @@ class Screens:
         one, two, three = [self.text(text_id) if text_id else "" for text_id in text_ids]
         return one, two, three
 
-    @property
-    def resting(self) -> bool:
-        """Whether nobody's business is on the screen."""
-        return isinstance(self._view, views.Idle)
-
     def checking(self, bar: Bar) -> None:
         """A code is being verified."""
         self._clear()

@@ -16,7 +16,6 @@ class Screens:
 
     def __init__(self, inbox, answers):
         self.shown = []
-        self.resting = True
         self.checks = 0
         self.on_checking = None
         self.member = ()
@@ -275,18 +274,17 @@ def test_entry_by_hand_is_never_a_pass():
     assert (gate.records[0][0][record.VERDICT], gate.records[0][0][record.REASONS]) == (1, [50, 62])
 
 
-def test_only_a_long_check_is_announced_or_one_that_follows_another():
-    async def led(passenger, resting, slow):
+def test_only_a_long_check_is_announced():
+    async def led(passenger, slow):
         screens, gate = passenger._stage.screens, passenger._stage.gate
-        screens.resting = resting
         if slow:
             gate.checking = asyncio.Event()
             screens.on_checking = gate.checking.set
         await asyncio.wait_for(passenger.lead(b"YM1:"), 10)
-        assert screens.checks == (slow or not resting)
+        assert screens.checks == slow
 
-    for resting, slow in ((True, False), (True, True), (False, False)):
-        _, shown = lead(scene((1,)), call=lambda passenger: led(passenger, resting, slow))
+    for slow in (False, True):
+        _, shown = lead(scene((1,)), call=lambda passenger: led(passenger, slow))
         assert names(shown) == ["verdict"]
 
 
