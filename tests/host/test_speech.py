@@ -14,6 +14,7 @@ import pytest
 from conftest import ROOT, need
 
 from firmware.core import adpcm, reasons
+from host_tools.bench.board import Board
 from host_tools.device import speech
 
 TEXTS = speech.texts(speech.TEXTS.read_text("utf-8"))
@@ -47,6 +48,21 @@ def test_the_codec_is_audioops() -> None:
         coded = audioop.lin2adpcm(data, 2, None)[0]
         assert speech.encode(samples) == coded
         assert struct.pack(f"<{len(samples)}h", *decoded(coded)) == audioop.adpcm2lin(coded, 2, None)[0]
+
+
+def test_the_boards_own_machine_code_decodes_the_same() -> None:
+    """xtensawin, run by the bench's interpreter; docs/architecture.md has the count."""
+    board = Board()
+    native = board.load("firmware/core/adpcm_native")["decode"]
+    random.seed(9)
+    one, two = adpcm.start(), adpcm.start()
+    for _ in range(6):
+        data = random.randbytes(64)
+        expected, found = bytearray(256), bytearray(256)
+        adpcm.decode(data, 0, 64, one, adpcm.STEPS, expected)
+        native(data, 0, 64, two, adpcm.STEPS, found)
+        assert found == expected and one == two
+    assert board.instructions["decode"] / (6 * 128) < 200
 
 
 def test_little_is_lost() -> None:
