@@ -13,7 +13,6 @@ from sqlalchemy import text
 
 from firmware.core import message
 from host_tools import clockpage
-from host_tools import clockpage
 from host_tools.server import quick
 from host_tools.server.identity import TokenRefused, speaks
 from host_tools.server.intake import Intake, Item
@@ -100,9 +99,9 @@ def make_app(
         reply = message.encode_enrol_reply(device.id, secret, device.place, device.scene, int(clock()))
         return Response(reply, media_type=CBOR)
 
-    def sync(item: Item) -> tuple[Response, bool]:
+    async def sync(item: Item) -> tuple[Response, bool]:
         with counts.syncing():
-            answer = intake.finish(item)
+            answer = await intake.finished(item)
         if answer is None:
             return problem(401, REFUSED), False
         outcome = answer.outcome
@@ -176,8 +175,7 @@ def make_app(
         # By address as well: nobody uses up another handheld's share in its name.
         if not syncs.allows(f"{_host(request)} {device_id}"):
             return problem(429, "too many requests")
-        item = intake.add(device_id, asked, int(clock()))
-        response, news = await run_in_threadpool(sync, item)
+        response, news = await sync(Item(device_id, asked, int(clock())))
         if news:
             bell.ring()
         return response

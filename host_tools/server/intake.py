@@ -6,9 +6,12 @@ last sequence stands; both are committed together. That holds for any number of 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import threading
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
@@ -25,6 +28,7 @@ from host_tools.server.sealing_keys import SealingKeys
 from host_tools.server.seen import SeenBook, place_of, seen_elsewhere
 from host_tools.server.store import Store
 
+log = logging.getLogger("yima.server")
 #: Requests that share a transaction at most, and records.
 MOST_REQUESTS = 64
 #: Transactions at a time: on PostgreSQL one is written while the next is being read and checked.
@@ -58,10 +62,14 @@ class Item:
     refused: bool = False
     answer: Answer | None = None
     error: SQLAlchemyError | None = None
+    #: What waits for it in an event loop, if anything does.
+    waiter: asyncio.Future[None] | None = None
 
 
 class Intake:
-    """Takes requests in. `add` first, then `finish` in a thread: whoever comes first works for all."""
+    """Takes requests in. `add` first, then `finish` in a thread: whoever comes first works for all; or
+    `finished` in an event loop, where a few threads work for all: more would only take turns.
+    """
 
     def __init__(self, store: Store, keys: SealingKeys | None = None) -> None:
         self._store = store
@@ -69,7 +77,11 @@ class Intake:
         self._forms = Forms()
         self._seen = SeenBook()
         self._waiting: deque[Item] = deque()
-        self._lanes = threading.BoundedSemaphore(LANES if store.postgresql else 1)
+        lanes = LANES if store.postgresql else 1
+        self._lanes = threading.BoundedSemaphore(lanes)
+        self._workers = ThreadPoolExecutor(lanes, "intake")
+        self._idle = lanes
+        self._lock = threading.Lock()
 
     def add(self, device_id: str, request: SyncRequest, now_unix: int, on_file: bool = False) -> Item:
         """Put a request into the queue."""
@@ -90,11 +102,56 @@ class Intake:
             if not group:
                 # Another thread has it in hand.
                 item.done.wait()
-        if item.error is not None:
-            raise item.error
-        if item.answer is None and not item.refused:
-            raise RuntimeError("the thread that took the request in has failed")
-        return item.answer
+        return _result(item)
+
+    async def finished(self, item: Item) -> Answer | None:
+        """The same for a new item in an event loop."""
+        item.waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append(item)
+        self._start()
+        await item.waiter
+        return _result(item)
+
+    def _start(self) -> None:
+        """Have a worker look at what waits, unless all are at work: those will."""
+        with self._lock:
+            if not self._idle:
+                return
+            self._idle -= 1
+        self._workers.submit(self._drain)
+
+    def _drain(self) -> None:
+        """Work until nothing waits."""
+        failed = True
+        try:
+            while True:
+                with self._lock:
+                    group = self._next()
+                    if not group:
+                        self._idle += 1
+                        failed = False
+                        return
+                with self._lanes:
+                    self._work(group)
+        finally:
+            if failed:
+                log.error("intake: a group has failed")
+                with self._lock:
+                    self._idle += 1
+                self._start()
+
+    @staticmethod
+    def _tell(group: list[Item]) -> None:
+        """Wake all who wait for items of `group`, each loop once."""
+        loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        for item in group:
+            item.done.set()
+            if item.waiter is not None:
+                loops.setdefault(item.waiter.get_loop(), []).append(item.waiter)
+        for loop, waiters in loops.items():
+            # In a loop that has ended nobody waits.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_wake, waiters)
 
     def _next(self) -> list[Item]:
         """Requests for one transaction, in the order in which they came."""
@@ -118,8 +175,7 @@ class Intake:
             else:
                 group[0].error = e
         finally:
-            for item in group:
-                item.done.set()
+            self._tell(group)
 
     def _alone(self, item: Item) -> None:
         try:
@@ -185,6 +241,21 @@ def _contact(device: Device) -> _Contact:
 
 def _set_contact(device: Device, contact: _Contact) -> None:
     device.last_seen_unix, device.clock_offset_s, device.pack_version, device.root_kid = contact
+
+
+def _result(item: Item) -> Answer | None:
+    """What came of an item that is done. Raises SQLAlchemyError where it could not be stored."""
+    if item.error is not None:
+        raise item.error
+    if item.answer is None and not item.refused:
+        raise RuntimeError("the thread that took the request in has failed")
+    return item.answer
+
+
+def _wake(waiters: list[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)
 
 
 def _retry(error: SQLAlchemyError) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import ssl
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ DATABASE = "fleet.db"
 #: Variables: the address of a PostgreSQL database instead of the file; for how many days records are kept.
 DATABASE_VARIABLE = "YIMA_DATABASE_URL"
 KEEP_VARIABLE = "YIMA_RETENTION_DAYS"
+#: New objects until the collector looks at them, and how often it looks at those that were left.
+COLLECT = (50_000, 20, 50)
 LEAST_DAYS, MOST_DAYS = 1, 3_650
 
 
@@ -78,6 +81,16 @@ def read_root_key(path: Path) -> bytes:
     return key
 
 
+def calm_collector() -> None:
+    """Have Python's collector of cycles look less often, and not at what was loaded: that stays for ever.
+
+    Records come by thousands and go without making cycles; looking at them took a quarter of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
+
+
 def run(state: State, ports: Ports, authority_url: str | None) -> None:
     """Serve until SIGINT or SIGTERM. Without `authority_url` no pack is fetched. Raises FileTrouble."""
     log_as_json()
@@ -86,6 +99,7 @@ def run(state: State, ports: Ports, authority_url: str | None) -> None:
     pki = open_pki(state)
     tls = pki.tls_context()
     store = open_store(state)
+    calm_collector()
     try:
         asyncio.run(_serve(store, ports, key, tls, authority_url, root_public, open_keys(state), pki.ca_der))
     finally:
