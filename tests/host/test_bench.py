@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from batch import has_native_code
 from conftest import ROOT, need
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from host_tools.bench import counts, inputs, model, peers, programs, server_trace, textbook
 from host_tools.bench.figures import TARGETS, Target, figure, left_out, table
@@ -142,3 +143,15 @@ def test_the_server_bench_asks_what_it_fills(postgres) -> None:
     assert set(figures) == set(server_trace.NAMES) and figures["trace_records"]["value"] == 14_000
     found = re.search(r"(\d+) contacts on average", str(figures["trace_contacts_p99_ms"]["note"]))
     assert found and int(found.group(1)) > 0
+
+
+def test_a_queue_is_put_into_a_journal_and_continued(tmp_path: Path) -> None:
+    image = tmp_path / "journal.img"
+    image.write_bytes(b"\xff" * 4096 * 8)
+    numbers = ec.generate_private_key(ec.SECP256R1()).public_key().public_numbers()
+    key = numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+    arguments = (str(image), "y-0000", key.hex(), b"benchkey".hex())
+    assert programs.run_mpy("journal_fill_mpy.py", *arguments, "30") == [30]
+    assert programs.run_mpy("journal_fill_mpy.py", *arguments, "5") == [35]
+    data = image.read_bytes()
+    assert data.count(b"benchkey") >= 2 and "龙岩市图书馆".encode() not in data
