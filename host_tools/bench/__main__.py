@@ -21,6 +21,7 @@ from host_tools.bench.packs import bench_packs
 from host_tools.bench.programs import ROOT, micropython, run_mpy
 from host_tools.bench.simulator import bench_simulator
 from host_tools.bench.times import FIRMWARE, bench_times
+from host_tools.bench.ui import bench_ui
 from host_tools.device import engines
 
 _NO_NATIVE = "this MicroPython has no native code emitter"
@@ -106,6 +107,7 @@ def measure() -> Figures:
             | bench_counts(folder, native, native_base45, v, reads)
         )
     figures |= bench_heap() | bench_journal() | bench_drain() | bench_packs() | bench_simulator()
+    figures |= bench_ui(figures["esp32_scan_ms_model"]["value"])
     first = {name: figures[name] for name in TARGETS}
     return first | figures
 

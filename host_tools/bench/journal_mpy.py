@@ -35,6 +35,7 @@ class CountingFlash:
         self._blocks = blocks
         self.erases = 0
         self.programmed = 0
+        self.programs = 0
 
     def readblocks(self, block: int, buffer: memoryview, offset: int = 0) -> None:
         """Fill the buffer."""
@@ -47,6 +48,7 @@ class CountingFlash:
             self.ioctl(6, block)
         start = block * BLOCK_BYTES + (offset or 0)
         self.programmed += len(data)
+        self.programs += 1
         self._data[start : start + len(data)] = data
 
     def ioctl(self, operation: int, argument: int) -> int:
@@ -198,4 +200,5 @@ def main(count: int) -> None:
     print(json.dumps(figures))
 
 
-main(int(sys.argv[1]))
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

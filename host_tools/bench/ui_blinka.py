@@ -74,7 +74,7 @@ def stage(folder: Path) -> ModuleType:
                     self[x, y] = value
 
         def dirty(self, x1: int = 0, y1: int = 0, x2: int = -1, y2: int = -1) -> None:
-            """A line of text has no pixels in ours; here its glyphs are drawn when it says that it changed."""
+            """A line of text has no pixels in ours; here its glyphs are drawn when it has changed."""
             cells = getattr(self, "cells", None)
             if cells:
                 self.fill(0)

@@ -1,6 +1,6 @@
 """Runs under MicroPython: the screens through the real display driver, on a bus that counts.
 
-ui_mpy.py ASSETS count            a line for each job: name, bytes on the bus, windows, pixels
+ui_mpy.py ASSETS count            a line for each job: name, bytes on the bus, windows as x1,y1,x2,y2
 ui_mpy.py ASSETS time NAME N      microseconds of one redraw, the least of N
 ui_mpy.py ASSETS passage K        the first K calls of a passage's screens; whoever counts is outside
 """
@@ -22,16 +22,17 @@ if False:
 
 
 class Bus:
-    """SPI, pins and the backlight in one; counts bytes, and windows by their command."""
+    """SPI, D/C and the backlight in one; counts bytes, and reads windows from the commands (ST7789V, 9.1)."""
 
     def __init__(self) -> None:
         self.sent = 0
-        self.windows = 0
-        self._data = 0
+        self.windows: "list[str]" = []
+        self._data = self._command = 0
+        self._spans: "dict[int, tuple[int, int]]" = {}
         self.freq = self.duty_u16 = self.nothing
 
     def nothing(self, value: int) -> None:
-        """Chip select, reset, backlight."""
+        """The backlight."""
 
     def value(self, level: int) -> None:
         """D/C."""
@@ -40,8 +41,13 @@ class Bus:
     def write(self, data: bytes) -> None:
         """What goes to the panel."""
         self.sent += len(data)
-        if not self._data and data[0] == 0x2C:
-            self.windows += 1
+        if not self._data:
+            self._command = data[0]
+            if self._command == 0x2C:
+                (x1, x2), (y1, y2) = self._spans[0x2A], self._spans[0x2B]
+                self.windows.append("%d,%d,%d,%d" % (x1, y1, x2 + 1, y2 + 1))
+        elif self._command in (0x2A, 0x2B):
+            self._spans[self._command] = (data[0] << 8 | data[1], data[2] << 8 | data[3])
 
 
 class Line:
@@ -62,10 +68,10 @@ def main(assets: str, mode: str, name: str, count: int) -> None:
         for name in NAMES:
             job = Job(name, assets, panel)
             job.prepare(0)
-            bus.sent = bus.windows = 0
+            bus.sent = 0
+            bus.windows.clear()
             job.draw()
-            # A window takes three commands and two corners of four bytes.
-            print(name, bus.sent, bus.windows, (bus.sent - 11 * bus.windows) // 2)
+            print(name, bus.sent, *bus.windows)
         return
     if mode == "passage":
         scene = Scene(assets, panel)

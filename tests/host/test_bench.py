@@ -11,7 +11,10 @@ from batch import has_native_code
 from conftest import ROOT, need
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from host_tools.bench import counts, inputs, model, peers, programs, server_trace, textbook
+from firmware.core.certlogic import encode_logic
+from firmware.core.rules import Rule, encode_rule
+from host_tools.authority.default_rules import default_records
+from host_tools.bench import counts, inputs, model, peers, programs, server_trace, textbook, ui
 from host_tools.bench.figures import TARGETS, Target, figure, left_out, table
 from host_tools.bench.rounds import minima
 
@@ -124,7 +127,7 @@ def test_the_page_has_every_other_name() -> None:
     page = (ROOT / "docs" / "bench.md").read_text("utf-8")
     sources = "".join(
         (ROOT / "host_tools" / "bench" / f"{name}.py").read_text("utf-8")
-        for name in ("__main__", "times", "model", "heap", "journal", "journal_drain", "simulator")
+        for name in ("__main__", "times", "model", "heap", "journal", "journal_drain", "simulator", "ui")
     )
     names = set(
         re.findall(
@@ -135,6 +138,42 @@ def test_the_page_has_every_other_name() -> None:
     )
     assert len(names) > 30 and TARGETS.keys() <= names
     assert [name for name in sorted(names) if f"`{name}`" not in page] == []
+
+
+def test_the_page_has_every_figure_of_the_screens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ui, "_ours", lambda folder, name: 2.0)
+    monkeypatch.setattr(ui, "_blinka", lambda folder, name: 6.0)
+    monkeypatch.setattr(ui, "ORACLE", ROOT)
+    monkeypatch.setattr(
+        ui, "scan_to_verdict", lambda folder, scan_ms, spi_bytes: {"scan": scan_ms, "bus": 31.0}
+    )
+    figures = ui.bench_ui(60.0)
+    page = (ROOT / "docs" / "bench.md").read_text("utf-8")
+    assert len(figures) == 12 and [name for name in figures if f"`{name}`" not in page] == []
+    assert (
+        figures["scan_to_verdict_ms_model"]["value"] == 91 and figures["blinka_vs_redraw_full"]["value"] == 3
+    )
+    monkeypatch.setattr(ui, "ORACLE", ROOT / "nowhere")
+    figures = ui.bench_ui(None)
+    assert figures["scan_to_verdict_ms_model"]["value"] is figures["blinka_vs_redraw_full"]["value"] is None
+
+
+def test_rules_and_records_of_the_model_are_real(tmp_path: Path) -> None:
+    """The bench counts a good code that no rule speaks against, and records that reach the flash."""
+    rules = tmp_path / "rules"
+    rules.write_text("".join(f"{record.hex()}\n" for record in default_records()), "utf-8")
+    assert programs.run_mpy("ui_decide_mpy.py", str(rules), "judge", "2") == []
+    command = programs.mpy_command("ui_decide_mpy.py", str(rules), "record", "4", heap="8M")
+    printed = subprocess.run(
+        command, env=programs.mpy_environment(), capture_output=True, text=True, check=True
+    )
+    writes, size = map(float, printed.stdout.split())
+    assert 1 <= writes <= 4 and 100 < size < 400
+    # A rule that forbids everybody is noticed.
+    always = Rule("r", 2001, encode_logic({"===": [1, 1]}))
+    rules.write_text(encode_rule(always).hex() + "\n", "utf-8")
+    with pytest.raises(subprocess.CalledProcessError):
+        programs.run_mpy("ui_decide_mpy.py", str(rules), "judge", "1")
 
 
 def test_the_server_bench_asks_what_it_fills(postgres) -> None:
