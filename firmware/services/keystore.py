@@ -18,6 +18,8 @@ TAG_BYTES = 8
 _KEYS = ("secret", "secret2")
 #: The key that this handheld made for an enrolment, behind the token's tag.
 _ENROLMENT = "enrol"
+_LOCAL = "local"
+LOCAL_BYTES = 16
 #: ESP_ERR_NVS_NOT_FOUND, 0x1102 in ESP-IDF's nvs.h, as MicroPython raises it.
 _NOT_FOUND = -0x1102
 
@@ -71,6 +73,14 @@ class Keystore:
             kept = tag + os.urandom(SECRET_BYTES)
             self._set(_ENROLMENT, kept)
         return kept[TAG_BYTES:]
+
+    def local_key(self) -> bytes:
+        """16 random bytes of this chip alone, for what nobody else shall read. Raises KeystoreError."""
+        kept = self._read(_LOCAL)
+        if len(kept) != LOCAL_BYTES:
+            kept = os.urandom(LOCAL_BYTES)
+            self._set(_LOCAL, kept)
+        return kept
 
     def erase(self) -> None:
         """Forget the secret; the device must enrol again. Raises KeystoreError."""

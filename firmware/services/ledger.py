@@ -1,8 +1,11 @@
 """What the handheld keeps of each passage: who is inside, its records, and which codes have opened.
 
 The records come second and settle it: they cannot be read back, so what is known of who is inside has to be
-there before, and is taken back where they are not (firmware/services/presence.py).
+there before, and is taken back where they are not (firmware/services/presence.py). Who is inside is written
+down under a cipher whose key is in the chip's key store: a copy of the flash names nobody.
 """
+
+import cryptolib
 
 from firmware.core import reasons, record, shape
 from firmware.core.hmac256 import sha256
@@ -11,6 +14,7 @@ from firmware.core.scene import IDENTITY_ALL
 from firmware.core.verdict import PASS
 from firmware.services.clock import LOCAL_OFFSET_S
 from firmware.services.journal import JournalError, JournalFull
+from firmware.services.keystore import KeystoreError
 from firmware.services.presence import Presence, PresenceError, closing_unix
 from firmware.services.replay import forgotten, noted, opened_lately
 
@@ -22,6 +26,8 @@ if False:
     from firmware.core.scene import Scene
     from firmware.services.sync import Vault
 
+_ECB = 1
+
 
 class Ledger:
     """Journal, presence and replay, kept in step."""
@@ -29,6 +35,8 @@ class Ledger:
     def __init__(self, vault: "Vault", presence: Presence) -> None:
         self._vault = vault
         self._named = False
+        #: The key under which people are noted, empty before the first scene that counts them.
+        self._own = b""
         self.presence = presence
         #: Codes that opened here lately: firmware/services/replay.py.
         self._opened_here = b""
@@ -49,13 +57,15 @@ class Ledger:
             return
         try:
             if scene.counts_presence:
+                if not self._own:
+                    self._own = vault.keystore.local_key()
                 lost = presence.open(place, scene.id, vault.journal.next_seq - 1)
             else:
                 lost = presence.reset(0) if presence.opened else 0
                 presence.close()
             if lost:
                 self._event_record(record.EVENT_PRESENCE_RESET, scene.id, place, "%d" % lost)
-        except (PresenceError, JournalError) as e:
+        except (PresenceError, JournalError, KeystoreError) as e:
             print("ledger:", e)
 
     def write(
@@ -126,7 +136,7 @@ class Ledger:
     def inside(self, code: "Code", sub: bytes) -> bool:
         """Whether a person with this code is inside."""
         try:
-            return self.presence.inside(_key(sub, code.cti))
+            return self.presence.opened and self.presence.inside(self._who(sub, code.cti))
         except PresenceError as e:
             print("ledger:", e)
             return False
@@ -144,10 +154,11 @@ class Ledger:
                 if presence.unix < closed_unix:
                     self.event(record.EVENT_FORCED_OUT, scene.id, place, "%s, %d" % (detail, presence.count))
                 return
-            for sub in presence.since_before_steps(closed_unix):
+            for who in presence.since_before_steps(closed_unix):
                 yield None
-                if sub is None:
+                if who is None:
                     continue
+                sub = cryptolib.aes(self._own, _ECB).decrypt(who)
                 # With the journal nearly full, the rest stays inside until there is room.
                 if self._vault.journal.nearly_full or not self.event(
                     record.EVENT_FORCED_OUT, scene.id, place, detail, sub
@@ -198,7 +209,7 @@ class Ledger:
             return
         sub, cti = fields.get(record.SUB), fields.get(record.CTI)
         known = isinstance(sub, bytes) or isinstance(cti, bytes)
-        who = _key(sub, cti) if known and self._named else None
+        who = self._who(sub, cti) if known and self._named else None
         unix, seq = shape.unix(fields[record.TIME]), shape.uint(fields[record.SEQ])
         event = fields.get(record.EVENT)
         try:
@@ -215,9 +226,9 @@ class Ledger:
         except PresenceError as e:
             print("ledger:", e)
 
-
-def _key(sub: object, cti: object) -> bytes:
-    """Who somebody is for counting: the pseudonym, or a hash of the code where that names none."""
-    if isinstance(sub, bytes) and sub:
-        return sub
-    return sha256(cti if isinstance(cti, bytes) else b"")[:16]
+    def _who(self, sub: object, cti: object) -> bytes:
+        """Who somebody is for counting, veiled: the pseudonym, or a hash of the code where there is none."""
+        if not isinstance(sub, bytes) or not sub:
+            sub = sha256(cti if isinstance(cti, bytes) else b"")[:16]
+        # One block, and nobody is noted who is not random to begin with.
+        return cryptolib.aes(self._own, _ECB).encrypt(sub)

@@ -3,10 +3,11 @@
 Only three numbers of it live in RAM; a look-up reads the file through, 64 kB for 2,000 entries. Where a scene
 keeps no identity there are only counts. The file, all integers big-endian (docs/formats.md)::
 
-    header  "YP1\\n" | first 8 bytes of SHA-256 of place and scene | zeros (16) | CRC-32 of these 28 bytes
-    entry   sub (16) | time u32 | sequence of its record u32 | people inside u24 | kind u8 | CRC-32 of these
+    header  "YP2\\n" | first 8 bytes of SHA-256 of place and scene | zeros (16) | CRC-32 of these 28 bytes
+    entry   who (16) | time u32 | sequence of its record u32 | people inside u24 | kind u8 | CRC-32 of these
 
-Kinds: 1 came in, 2 went out, 3 a count alone, whose sub is zeros. An entry is written before its record, for
+Who it is, is not to be read here: see ledger.py.
+Kinds: 1 came in, 2 went out, 3 a count alone, by nobody, zeros. An entry is written before its record, for
 records cannot be read back; one whose record never came, because the power failed in between, is taken back
 at the next start. So entries are only ever added, and the file is cleared up while nothing is under way.
 """
@@ -30,7 +31,7 @@ TIDY_ENTRIES = 2_048
 #: No more than this, with one kept free for everybody inside: whoever is in can always be checked out.
 MAX_ENTRIES = 6_144
 _BLOCK_BYTES = 1_024
-_MAGIC = b"YP1\n"
+_MAGIC = b"YP2\n"
 _NOBODY = bytes(16)
 
 

@@ -84,6 +84,9 @@ class Plain:
     def secret(self):
         return b"s" * 32
 
+    def local_key(self):
+        return b"l" * 16
+
     def percent(self, millivolts):
         return 80
 
@@ -163,6 +166,18 @@ def fresh(**options):
     ramflash.mount(flash)
     RING[:] = b"\xff" * len(RING)
     return restarted(**options)
+
+
+def test_who_is_inside_is_not_to_be_read():
+    gate = fresh()
+    passes(gate, code())
+    with open("/flash/presence", "rb") as file:
+        noted = file.read()
+    assert gate.presence == 1 and len(noted) >= 64 and b"a-person" not in noted
+    assert gate.ledger.inside(code(), code().people[0].sub)
+    other = restarted(gate.vault.clock, None)
+    assert other.presence == 1 and other.ledger.inside(code(), code().people[0].sub)
+    assert not other.ledger.inside(code(), b"another-by-name!")
 
 
 def code(sub=b"a-person-by-name", cti=b"12345678", people=1):
