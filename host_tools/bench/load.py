@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from firmware.core import cbor, message, record
+from firmware.core.cose import parse_mac0
+from host_tools.server.quick import verify_mac
 from host_tools.server.sealing_keys import public_of
 from host_tools.server.store import Store
 
@@ -168,7 +170,10 @@ async def _session(handheld: Uploader, port: int, tls: ssl.SSLContext, batch: in
             head = f"POST /v1/sync HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n"
             writer.write(head.encode() + body)
             answer = await asyncio.wait_for(_answer(reader), TIMEOUT_S)
-            acknowledged = message.parse_authenticated_reply(answer, handheld.secret, nonce).acknowledged
+            mac0 = parse_mac0(answer)
+            if not verify_mac(mac0, handheld.secret):
+                raise ValueError("not the server's answer")
+            acknowledged = message.parse_sync_reply(mac0.payload, nonce).acknowledged
             if acknowledged < handheld.acknowledged:
                 raise AssertionError("the server has forgotten what it acknowledged")
             handheld.acknowledged = acknowledged

@@ -120,7 +120,7 @@ def make_app(
         )
         media_type = CBOR
         if item.request.wants_mac:
-            reply = message.authenticated(reply, item.device_id, answer.secret)
+            reply = quick.authenticated(reply, item.device_id, answer.secret)
             media_type = COSE_MAC0
         return Response(reply, media_type=media_type), bool(outcome.taken or outcome.refusal)
 

@@ -92,7 +92,9 @@ def ingest(
                 form = forms.learn(device_id, fields, columns)
             chain = item.chain_after
             time_unix, clock, place = columns[:3]
-            at_unix = min(time_unix, now_unix) if clock == record.CLOCK_TRUSTED else now_unix
+            at_unix = now_unix
+            if clock == record.CLOCK_TRUSTED and time_unix < now_unix:
+                at_unix = time_unix
             day = max(day_of(at_unix), oldest)
             rows.append((device_id, seq, now_unix, at_unix, day, raw, chain, sealed, new_head, *columns))
             taken += 1

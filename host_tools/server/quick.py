@@ -161,11 +161,21 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
 
 
 def verify_mac(mac0: Mac0, secret: bytes) -> bool:
-    """What `mac0.verify` answers; compared in constant time (RFC 9052, section 6.3)."""
-    protected, payload = mac0.protected, mac0.payload
+    """What `mac0.verify` answers; compared in constant time."""
+    return hmac.compare_digest(_mac(mac0.protected, mac0.payload, secret), mac0.tag)
+
+
+def authenticated(reply: bytes, device_id: str, secret: bytes) -> bytes:
+    """What `message.authenticated` answers."""
+    protected = cbor.dumps({1: 5, 4: device_id.encode()})
+    return cbor.dumps(cbor.Tag(17, [protected, {}, reply, _mac(protected, reply, secret)]))
+
+
+def _mac(protected: bytes, payload: bytes, secret: bytes) -> bytes:
+    """HMAC 256/256 over the MAC_structure (RFC 9052, section 6.3)."""
     heads = cbor.head(2, len(protected)), cbor.head(2, len(payload))
     covered = b"\x84\x64MAC0" + heads[0] + protected + b"\x40" + heads[1] + payload
-    return hmac.compare_digest(hmac.digest(secret, covered, "sha256"), mac0.tag)
+    return hmac.digest(secret, covered, "sha256")
 
 
 #: What differs from person to person in a record, keys 7 to 16, in the forms that are usual.

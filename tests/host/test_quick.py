@@ -105,6 +105,9 @@ def test_the_usual_request_is_read_quickly_and_its_mac_checked():
     assert answer and told(answer) == strict(handheld.request(nonce=answer[1].nonce))
     mac0 = answer[1].mac0
     assert quick.verify_mac(mac0, handheld.secret) and mac0.verify(handheld.secret)
+    for reply in (b"\xa1\x01\x02", bytes(4_000)):
+        made = reply, handheld.id, handheld.secret
+        assert quick.authenticated(*made) == message.authenticated(*made)
     assert not quick.verify_mac(mac0, bytes(32))
     mac0.payload += b"\0"
     assert not quick.verify_mac(mac0, handheld.secret)
