@@ -19,6 +19,7 @@ import esp32  # noqa: F401
 import machine
 from asyncio import core
 import network  # noqa: F401
+import sim_flag  # noqa: F401
 import os
 import socket  # noqa: F401
 import time  # noqa: F401
