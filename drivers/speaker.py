@@ -1,7 +1,7 @@
 """Loudspeaker behind a class D amplifier with I2S input (MAX98357A), driven in the background.
 
-The amplifier is off between two clips: its pin SD_MODE is low, so that neither hiss nor current remains. While a
-clip runs, I2S empties its buffer by itself, and sends silence when nobody fills it in time.
+The amplifier is off between two clips: its pin SD_MODE is low, so that neither hiss nor current remains.
+While a clip runs, I2S empties its buffer by itself, and sends silence when nobody fills it in time.
 """
 
 import asyncio

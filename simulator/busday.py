@@ -1,9 +1,9 @@
 """``python -m simulator.busday``: a bus line's day, or one queue, in simulated time; prints figures as JSON.
 
-The unmodified firmware in the scene ``transit``, without network, as in a bus. Passengers are scripted and live
-by the simulator's clock (simulator/clock.py): they come to the door at their stops, one holds up a code, the
-handheld checks it and measures, the light says the verdict, and a moment later the next one is there. Time
-stands while the firmware computes, and what that would take a board is charged (docs/bench.md, "A bus").
+The unmodified firmware in the scene ``transit``, without network, as in a bus. Passengers are scripted and
+live by the simulator's clock (simulator/clock.py): they come to the door at their stops, one holds up a code,
+the handheld checks it and measures, the light says the verdict, and a moment later the next one is there.
+Time stands while the firmware computes, and what that would take a board is charged (docs/bench.md, "A bus").
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -198,7 +199,7 @@ def _free_ports(count: int) -> list[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
-def _says(start: str):  # type: ignore[no-untyped-def]
+def _says(start: str) -> Callable[[Event], bool]:
     return lambda event: event.data["line"].startswith(start)
 
 

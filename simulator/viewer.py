@@ -1,10 +1,10 @@
 """One page that watches the handheld over a WebSocket.
 
 To the page, binary: a rectangle of the screen, ``x y w h`` as u16 and the pixels as RGB565, all high byte
-first. To the page, text: JSON, either ``{"type": "state", ...}`` or ``{"type": "event", ...}``, or for what the
-loudspeaker is sent ``{"type": "sound", "rate_hz": 8000, "pcm": "..."}`` with 16-bit samples, low byte first, in
-base64; none where the sound breaks off. From the page, text: ``{"key": "yes", "closed": true}`` while a key is
-held, and ``false`` when it is let go.
+first. To the page, text: JSON, either ``{"type": "state", ...}`` or ``{"type": "event", ...}``, or for what
+the loudspeaker is sent ``{"type": "sound", "rate_hz": 8000, "pcm": "..."}`` with 16-bit samples, low byte
+first, in base64; none where the sound breaks off. From the page, text: ``{"key": "yes", "closed": true}``
+while a key is held, and ``false`` when it is let go.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ MAX_GROUP = 16
 MAX_CONTENT = 536
 
 # Kinds of frames.
-#: First sequence of the segment u32, time u32 (0 for nobody knows), then its head: whose key the records from here on are sealed with.
+#: First sequence of the segment u32, time u32 (0 for nobody knows), then its head: whose key the records from
+#: here on are sealed with.
 HEAD = 1
 #: A sealed record.
 RECORD = 2

@@ -1,10 +1,11 @@
 """What the buzzer, the light and the motor do for each event.
 
-A checker must know the verdict with the screen turned away, so no two signals share a rhythm: a pass is two
-short rising tones, a stop two long low ones, attention three even ones. Two differ in the number of pulses, or
-one pulse or pause is at least twice as long; what is left of a stop or of attention where one pulse is lost in
-the noise is not a pass. tests/unit/test_sounds.py measures it for every pair, of sounds and of vibrations. The
-buzzer is loudest between 2 and 4 kHz; the low tones of a stop are carried there by their overtones.
+A checker must know the verdict with the screen turned away, so no two signals share a rhythm: a pass is
+two short rising tones, a stop two long low ones, attention three even ones. Two differ in the number of
+pulses, or one pulse or pause is at least twice as long; what is left of a stop or of attention where one
+pulse is lost in the noise is not a pass. tests/unit/test_sounds.py measures it for every pair, of sounds and
+of vibrations. The buzzer is loudest between 2 and 4 kHz; the low tones of a stop are carried there by their
+overtones.
 """
 
 if False:

@@ -1,7 +1,8 @@
 """The spoken result: clips from flash through the loudspeaker, while the checker has it switched on.
 
-A clip has a name; the id of its text in firmware/ui/texts.txt is ``say_`` and that name. What has no clip is not
-said: the queue listens, too. The file is described in host_tools/device/speech.py; nothing of it is kept in memory.
+A clip has a name; the id of its text in firmware/ui/texts.txt is ``say_`` and that name. What has no clip is
+not said: the queue listens, too. The file is described in host_tools/device/speech.py; nothing of it is kept
+in memory.
 """
 
 import binascii

@@ -18,7 +18,8 @@ Picture file ``pictures.bin``::
 
     0    3  "YP1"
     3    1  number of pictures
-    4       per picture 24 bytes, by name: name (15, NUL-padded), bits per pixel, width (2), height (2), offset (4)
+    4       per picture 24 bytes, by name: name (15, NUL-padded), bits per pixel, width (2), height (2),
+            offset (4)
     then    pixels, rows padded to whole bytes
 
 Text file ``texts.bin``, from firmware/ui/texts.txt::

@@ -1,6 +1,7 @@
 """``machine.I2S``: loaded at its first use.
 
-DMA is a count here: of the bytes that fit into it, which the board's side of the bus adds to as it sends them.
+DMA is a count here: of the bytes that fit into it, which the board's side of the bus adds to as it sends
+them.
 """
 
 import io
@@ -70,10 +71,9 @@ class I2S(io.IOBase):
         return size
 
     def ioctl(self, request: int, argument: int) -> int:
-        """What poll and asyncio ask of a stream."""
+        """What poll and asyncio ask of a stream. Room comes with the events; asyncio waits for them, too."""
         if request == _MP_STREAM_POLL:
             self._polled = True
-            _sim.dispatch()
             return argument & _POLL_WR if self._id >= 0 and _sim.room[0] >= self._frame else 0
         return 0 if request in (1, 4) else -22
 

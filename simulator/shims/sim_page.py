@@ -11,6 +11,7 @@ class Page:
         self._cell = bytearray(8)
 
     def __getitem__(self, index: int) -> int:
+        """The value of one cell."""
         self._file.seek(8 * index)
         self._file.readinto(self._cell)
         return struct.unpack("=q", self._cell)[0]

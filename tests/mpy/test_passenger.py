@@ -284,7 +284,7 @@ def test_only_a_long_check_is_announced():
         assert screens.checks == slow
 
     for slow in (False, True):
-        _, shown = lead(scene((1,)), call=lambda passenger: led(passenger, slow))
+        _, shown = lead(scene((1,)), call=lambda passenger, slow=slow: led(passenger, slow))
         assert names(shown) == ["verdict"]
 
 
