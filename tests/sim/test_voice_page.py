@@ -7,6 +7,7 @@ import base64
 import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,6 +70,7 @@ def simulator(tmp_path_factory: pytest.TempPathFactory, clip: bytes) -> Iterator
     make_image(profile, {"/main.py": FIRMWARE, "/clip": base64.b64encode(clip).decode()})
     (profile / "rom.img").write_bytes(romfs.pack(rom))
     started = Simulator(profile, "http://127.0.0.1:1")
+    started.profile = profile
     started.line("READY")
     yield started
     started.stop()
@@ -95,6 +97,21 @@ def test_the_samples_reach_whoever_watches(simulator: Simulator, clip: bytes) ->
     assert told == {"on": False, "bytes": len(clip), "says": ["say_pass"], "text": "通过"}
     pcm, broke_off, told = asyncio.run(watch("no"))
     assert pcm == clip[:3200] and broke_off and told["bytes"] < 3200
+
+
+def test_faster_time_plays_the_same_samples(tmp_path: Path, simulator: Simulator, clip: bytes) -> None:
+    """With the first one's files; its own process, at ten times the speed."""
+    profile = tmp_path / "fast"
+    shutil.copytree(simulator.profile, profile)
+    fast = Simulator(profile, "http://127.0.0.1:1", speed=10)
+    try:
+        fast.line("READY")
+        mark = fast.mark()
+        fast.post("/api/keys/yes?hold_ms=60")
+        told = fast.wait("speech", mark, lambda data: not data["on"])
+        assert told["bytes"] == len(clip) and told["says"] == ["say_pass"]
+    finally:
+        fast.stop()
 
 
 @pytest.mark.browser
