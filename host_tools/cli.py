@@ -127,9 +127,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_devices(command: argparse.ArgumentParser) -> None:
     command.add_argument("--devices", type=_devices, default=1, metavar="N", help="so many handhelds")
     command.add_argument("--serial", action="store_true", help="with serial ports for mpremote")
-    command.add_argument(
-        "--speed", type=_speed, default=1, metavar="N", help="time runs N times as fast (needs libfaketime)"
-    )
+    command.add_argument("--speed", type=_speed, default=1, metavar="N", help="time runs N times as fast")
 
 
 _Commands = argparse._SubParsersAction  # the type has no public name

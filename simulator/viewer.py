@@ -54,6 +54,7 @@ SHOWN = frozenset(
         "clock",
         "recording",
         "tasks",
+        "time",
     )
 )
 

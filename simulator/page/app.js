@@ -19,7 +19,7 @@ const buzzer = new Buzzer();
 const loudspeaker = new Loudspeaker(buzzer);
 const camera = new Camera();
 const inside = new Inside(complain);
-const models = new Models((json) => fault(json));
+const models = new Models((json) => fault(json), complain);
 const flash = new Flash((json) => fault(json));
 new Phone((answer, kind) => camera.found(answer, kind));
 let connected = false;
@@ -30,7 +30,7 @@ let speed = 1;
 
 function showStatus() {
   const words = { running: "Running", off: "Switched off", dead: "The interpreter keeps dying: see the console" };
-  const pace = speed > 1 && power === "running" ? `, time ×${speed}` : "";
+  const pace = speed !== 1 && power === "running" ? (speed ? `, time ×${speed}` : ", time as fast as it goes") : "";
   const text = connected ? words[power] + pace : "The simulator is gone; trying again…";
   $("status").textContent = text;
   $("status").classList.toggle("bad", !connected || power !== "running");
@@ -183,6 +183,11 @@ const events = {
   fault: ({ cut_loop: count }) => count !== undefined && models.cuts(count),
   link: ({ up }) => ($("link").textContent = up ? "connected" : ""),
   tasks: () => flash.told(),
+  time: (told) => {
+    speed = told.speed;
+    models.time(told);
+    showStatus();
+  },
   console: ({ line }) => log(line),
   boot: ({ cause }) => {
     power = "running";
@@ -222,6 +227,7 @@ const link = new Link({
     events.link({ up: state.link });
     showWorld(state.world);
     showFaults(state);
+    models.time(state);
     inside.recording(state.recording);
     $("serial").textContent = state.serial ? `Serial port: ${state.serial}` : "";
     $("console").replaceChildren();

@@ -1,4 +1,6 @@
-// Models that can be moved: the clock chip, noise on the wires, power cuts in a loop.
+// Models that can be moved: time, the clock chip, noise on the wires, power cuts in a loop.
+
+import { ask } from "./link.js";
 
 const $ = (id) => document.getElementById(id);
 const DAY_S = 86400;
@@ -11,8 +13,15 @@ const SLIDERS = {
 export class Models {
   #offset = 0;
 
+  #complain;
+
   // change(json): tell the simulator.
-  constructor(change) {
+  constructor(change, complain) {
+    this.#complain = complain;
+    $("speed").addEventListener("change", () => this.#pass({ speed: Number($("speed").value) }));
+    for (const button of document.querySelectorAll("[data-jump]")) {
+      button.addEventListener("click", () => this.#pass({ jump_s: Number(button.dataset.jump) }));
+    }
     for (const [id, [field]] of Object.entries(SLIDERS)) {
       $(id).addEventListener("input", () => this.#value(id));
       $(id).addEventListener("change", () => change({ [field]: Number($(id).value) }));
@@ -23,6 +32,25 @@ export class Models {
     }
     $("clock-true").addEventListener("click", () => change({ clock_shift_s: -this.#offset, clock_stopped: false }));
     $("cut-loop").addEventListener("change", () => change({ cut_loop: $("cut-loop").checked }));
+  }
+
+  async #pass(json) {
+    const buttons = document.querySelectorAll("[data-jump]");
+    for (const button of buttons) button.disabled = true;
+    try {
+      this.time(await ask("/api/time", { json }));
+    } catch (error) {
+      this.#complain(error);
+    }
+    for (const button of buttons) button.disabled = false;
+  }
+
+  // How fast time goes, and what it is now.
+  time({ speed, now_unix: now }) {
+    $("time-now").textContent = new Date(now * 1000).toISOString().slice(0, 16).replace("T", " ") + " UTC";
+    if (document.activeElement === $("speed")) return;
+    if (![...$("speed").options].some((option) => Number(option.value) === speed)) $("speed").add(new Option(`× ${speed}`, speed));
+    $("speed").value = speed;
   }
 
   #value(id) {

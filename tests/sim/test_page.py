@@ -445,3 +445,25 @@ def test_page_shows_and_sets_wear(page, simulator: Simulator) -> None:
     pixels = "document.querySelector('#wear-files').getContext('2d').getImageData(0, 0, 50, 10).data"
     until(page, f"{pixels}.some((v) => v)")
     page.locator("#wear summary").click()
+
+
+@pytest.mark.browser
+def test_page_lets_time_pass(page, simulator: Simulator) -> None:
+    def now() -> int:
+        return int(str(simulator.state()["now_unix"]))
+
+    before = now()
+    page.locator("[data-jump='3600']").click()
+    until(page, "!document.querySelector(\"[data-jump='3600']\").disabled", 30)
+    assert 3600 <= now() - before < 3900
+    shown = str(page.locator("#time-now").text_content())
+    minutes = {time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now() - ago_s)) for ago_s in range(0, 60, 10)}
+    assert shown in minutes
+    page.locator("#speed").select_option("60")
+    until(page, "document.querySelector('#status').textContent === 'Running, time ×60'")
+    began, moment = time.monotonic(), now()
+    while now() - moment < 60:
+        assert time.monotonic() - began < 30, "a minute takes a second"
+        time.sleep(0.05)
+    page.locator("#speed").select_option("1")
+    until(page, "document.querySelector('#status').textContent === 'Running'")
