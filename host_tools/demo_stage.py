@@ -14,6 +14,8 @@ from host_tools.run import Running
 #: The longest that one request may take; the handheld's event list answers within 25 s.
 REQUEST_TIMEOUT_S = 30.0
 LONG_POLL_S = 20.0
+#: A day that passes at once takes minutes on a slow computer.
+JUMP_TIMEOUT_S = 900.0
 POLL_S = 0.1
 #: Lines of the handheld's console in an error message; they hold nothing about persons.
 TAIL_LINES = 4
@@ -67,6 +69,10 @@ class Stage:
     async def faults(self, **changes: object) -> None:
         """Break something, or move the clock chip, such as ``clock_shift_s``."""
         await _answer(self._handheld.post("/api/faults", json=changes))
+
+    async def pass_time(self, **changes: int) -> None:
+        """How fast time goes (``speed``), or how much of it passes at once (``jump_s``)."""
+        await _answer(self._handheld.post("/api/time", json=changes, timeout=JUMP_TIMEOUT_S))
 
     async def power(self, action: str) -> None:
         """``cycle``, ``kill``, ``on`` or ``reset``."""

@@ -32,6 +32,13 @@ TICK_S = 0.01
 LAG_US = 50_000
 """What cannot be had at a speed is not made up for beyond this."""
 LONGEST_JUMP_S = 31 * 86_400
+HOP_US = 1_000_000
+"""In a jump time goes on by as much as this while nothing is under way: shorter waits end late by so much, all
+together. Loops that count their waits must end before somebody takes them for dead."""
+UNDER_WAY_US = 250_000
+"""Something is under way while a chip has something to do within this time,"""
+WAITS_US = 100_000
+"""or a program within this."""
 
 
 class Runner:
@@ -273,7 +280,7 @@ class Clock:
         if busy and real_us - min(busy) < HANG_US:
             self._again((HANG_US - real_us + min(busy)) / 1e6)
             return
-        target_us = min(self._next_call_us(), self._rush_us or FOREVER_US, *self._waits())
+        target_us = self._target()
         pace = 0 if self._rush_us is not None else self._speed
         if busy or any(slow() for slow in self.slow):
             pace = 1
@@ -288,13 +295,24 @@ class Clock:
         self._set(max(self._now_us, target_us))
         self._arrive()
 
+    def _target(self) -> int:
+        """The next moment at which anything happens; in a jump, and with nothing under way, a later one."""
+        call_us, wait_us = self._next_call_us(), min(self._waits())
+        if self._rush_us is None:
+            return min(call_us, wait_us)
+        left_us = call_us - self._now_us
+        if left_us > UNDER_WAY_US and wait_us - self._now_us >= WAITS_US:
+            wait_us = max(wait_us, self._now_us + min(HOP_US, left_us * 9 // 10))
+        return min(call_us, wait_us, self._rush_us)
+
     def _waits(self) -> list[int]:
         """Until when programs wait; a large number always among them."""
         return [FOREVER_US, *(runner.until_us for runner in self._runners if runner.until_us is not None)]
 
     def _allowed(self, real_us: int, pace: int) -> int:
         """How far time may have come at a pace."""
-        if pace != self._pace or not self._anchor[0]:
+        ahead = pace == 1 and self._anchor[1] + real_us - self._anchor[0] < self._now_us
+        if ahead or pace != self._pace or not self._anchor[0]:  # what is charged comes on top of a pace of 1
             self._pace, self._anchor = pace, (real_us, self._now_us)
         allowed_us = self._anchor[1] + (real_us - self._anchor[0]) * pace
         if allowed_us - self._now_us > LAG_US * pace:

@@ -14,6 +14,7 @@ from host_tools.authority.town import build
 from host_tools.demo_stage import Stage, StageTrouble, flow_line
 from host_tools.device.build import ROOT
 from host_tools.state import State
+from simulator.passing import CHINA_S, UNIT_S, Passing, span_s, speed_of
 from simulator.scenario import VERDICTS, Scenario, Step, traits
 from simulator.surroundings import HEALTHY_SKIN_CENTI_C, Surroundings
 from simulator.surroundings import VERBS as BREAKING
@@ -31,11 +32,9 @@ COMMAND_LIMIT_S = 60.0
 #: A verdict's white line is drawn every tenth of a second.
 DRAWN_QUIET_S = 0.07
 DRAWN_LIMIT_S = 1.0
-CHINA_S = 8 * 3_600
 #: Where the scenarios are, and the files that they need.
 FOLDER = Path(__file__).resolve().parent / "scenarios"
 _SHIFT = re.compile(r"([+-])(\d+)([smhd])")
-_UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _NOTHING = ("none", "")
 
 
@@ -64,6 +63,7 @@ class Player:
         self._folders = {"state": state.root.resolve(), "scenarios": FOLDER}
         self._turn = Turn()
         self._around = Surroundings(stage)
+        self._time = Passing(stage, state)
         self._last_id = 0
         self._event = 0
         self._heard = 0
@@ -71,6 +71,7 @@ class Player:
     async def play(self, scenario: Scenario) -> None:
         """Play a scenario. Raises Differs, StageTrouble."""
         await self._next_turn()
+        await self._time.begin()
         self._last_id = int((await self._stage.summary())["last_id"])
         self._event = self._heard = await self._stage.last_event()
         await self._around.heal()
@@ -81,6 +82,7 @@ class Player:
                 except StageTrouble as e:
                     raise Differs(f"{step.where}: {e}") from e
         finally:
+            await self._time.speed(1)
             if any(step.verb in BREAKING for step in scenario.steps):
                 await self._around.heal()
 
@@ -147,7 +149,7 @@ class Player:
     async def _do_fails(self, step: Step) -> None:
         """``fails WORDS...``: a command that is refused."""
         try:
-            await self._yima(*(_filled(word, self._folders) for word in step.words))
+            await self._yima(*(_filled(word, self._folders, self._time.now_unix()) for word in step.words))
         except StageTrouble:
             return
         raise Differs(f"{step.where}: the command was not refused")
@@ -209,8 +211,17 @@ class Player:
         found = _SHIFT.fullmatch(step.words[0])
         if not found:
             raise Differs(f"{step.where}: a jump is written as +3d, -2h, +30m")
-        shift_s = int(found[2]) * _UNIT_S[found[3]] * (1 if found[1] == "+" else -1)
+        shift_s = int(found[2]) * UNIT_S[found[3]] * (1 if found[1] == "+" else -1)
         await self._stage.faults(clock_shift_s=shift_s)
+
+    async def _do_speed(self, step: Step) -> None:
+        """``speed 20``: time goes up to so many times as fast, until the end of the scenario."""
+        await self._time.speed(speed_of(step.words))
+
+    async def _do_jump(self, step: Step) -> None:
+        """``jump 8h``: so much time passes at once, and everything that falls into it happens."""
+        self._event = await self._stage.last_event()
+        await self._time.jump(span_s(step.words))
 
     async def _do_power(self, step: Step) -> None:
         """``power cycle``: off and on again, until the handheld waits for a code."""
@@ -220,7 +231,7 @@ class Player:
 
     async def _do_yima(self, step: Step) -> None:
         """``yima WORDS...``: a command, as somebody types it at the authority or the fleet's desk."""
-        await self._yima(*(_filled(word, self._folders) for word in step.words))
+        await self._yima(*(_filled(word, self._folders, self._time.now_unix()) for word in step.words))
 
     async def _do_pack(self, step: Step) -> None:
         """Wait until the handheld has the authority's newest pack."""
@@ -289,7 +300,7 @@ class Player:
 
     async def _do_server(self, step: Step) -> None:
         """``server PATH has|lacks WORDS``: what a page or list of the fleet server says."""
-        path, verb, *words = (_filled(word, self._folders) for word in step.words)
+        path, verb, *words = (_filled(word, self._folders, self._time.now_unix()) for word in step.words)
         ends_s = time.monotonic() + RECORD_LIMIT_S
         while True:
             text = await self._stage.console_text(path)
@@ -342,7 +353,11 @@ class Player:
         """Run the command line on this system; what it prints. Raises StageTrouble."""
         argv = [sys.executable, "-m", "host_tools.cli", *words, "--state", str(self._state.root.resolve())]
         process = await asyncio.create_subprocess_exec(
-            *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=ROOT
+            *argv,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=ROOT,
+            env=self._time.environment(),
         )
         try:
             said, _ = await asyncio.wait_for(process.communicate(), COMMAND_LIMIT_S)
@@ -355,15 +370,15 @@ class Player:
         return text
 
 
-def _filled(word: str, folders: dict[str, Path]) -> str:
+def _filled(word: str, folders: dict[str, Path], now_unix: int) -> str:
     """A word with a folder's name filled in, ``{today}``, or a moment such as ``{-3d}`` on China's clocks."""
     for name, folder in folders.items():
         word = word.replace("{" + name + "}", str(folder))
-    now_unix = int(time.time()) + CHINA_S
+    now_unix += CHINA_S
     word = word.replace("{today}", time.strftime("%Y-%m-%d", time.gmtime(now_unix)))
 
     def moment(found: re.Match[str]) -> str:
-        shift_s = int(found[2]) * _UNIT_S[found[3]] * (1 if found[1] == "+" else -1)
+        shift_s = int(found[2]) * UNIT_S[found[3]] * (1 if found[1] == "+" else -1)
         return time.strftime("%Y-%m-%dT%H:%M", time.gmtime(now_unix + shift_s))
 
     return re.sub(r"\{" + _SHIFT.pattern + r"\}", moment, word)

@@ -11,6 +11,8 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from simulator.passing import span_s, speed_of
+
 #: A scenario is read by people; longer ones are two.
 MAX_LINES = 400
 MAX_LINE = 400
@@ -43,6 +45,8 @@ VERBS: dict[str, tuple[int, int]] = {
     "fault": (2, 2),
     "noise": (2, 2),
     "clock": (1, 1),
+    "speed": (1, 1),
+    "jump": (1, 1),
     "power": (1, 1),
     "yima": (1, 40),
     "wait": (1, 20),
@@ -161,6 +165,11 @@ def _checked(step: Step) -> Step:
         raise ScenarioError(f"{step.where}: a verdict is one of {', '.join(VERDICTS)}")
     elif step.verb == "press" and not set(step.words) <= set(KEYS):
         raise ScenarioError(f"{step.where}: keys are {', '.join(KEYS)}")
+    elif step.verb in ("speed", "jump"):
+        try:
+            (speed_of if step.verb == "speed" else span_s)(step.words)
+        except ValueError as e:
+            raise ScenarioError(f"{step.where}: {e}") from None
     elif step.verb == "record" and not all("=" in word for word in step.words):
         raise ScenarioError(f"{step.where}: a record is described by FIELD=VALUE")
     elif step.verb in ("world", "unplug", "plug", "fault", "noise"):

@@ -33,7 +33,7 @@ journal: list = []  # the open file of the journal's partition, if there is one
 room = [0]  # bytes that fit into the buffers of I2S
 cut = [0]  # flash operations until the power goes, 0 for never
 spent = [0]  # microseconds that a board would have worked since time was set last, while it stands
-_BEHIND_US = const(8000)  # the most that the chips lag behind this program
+_BEHIND_US = const(15000)  # the most that the chips lag behind this program
 _STEP_US = const(2500)  # of a board for one step of a task; docs/bench.md, "A bus"
 
 if int(sys.argv[10]):
@@ -66,6 +66,7 @@ _answer = bytearray(6)
 _event = bytearray(4)
 _idle = bytearray(16)
 _taken = 0
+stirred = [False]  # whether an event came that may have made something ready
 _busy = False
 
 
@@ -165,6 +166,7 @@ def dispatch() -> None:
             if events.readinto(_event) != 4:
                 die()
             _taken = _taken + 1 & 0xFFFF
+            stirred[0] = True
             kind = _event[0]
             unit = _event[1]
             value = _event[2] | _event[3] << 8
@@ -217,6 +219,7 @@ def hook_asyncio(core: object) -> None:
 
     original = core.IOQueue.wait_io_event
     seen = [None]
+    unlooked = [0]
 
     def wait_io_event(self: object, dt: int) -> None:
         if seen[0] is not self:
@@ -226,7 +229,14 @@ def hook_asyncio(core: object) -> None:
             spent[0] += _STEP_US
             if spent[0] > _BEHIND_US:
                 catch_up()
-            original(self, 0)
+            # With something among what is waited for that is no file, a poll takes a millisecond at least.
+            if _poll.poll(0):
+                dispatch()
+            unlooked[0] += 1
+            if stirred[0] or (not dt and unlooked[0] > 8):
+                stirred[0] = False
+                unlooked[0] = 0
+                original(self, 0)
             if not dt:
                 return
             task = core._task_queue.peek()
