@@ -103,12 +103,9 @@ def scan_to_verdict(folder: Path, scan_ms: float, spi_bytes: int) -> dict[str, f
     if run is None or not counts.has_callgrind():
         return None
     draw, measured = (run("ui_mpy.py", "/in/assets", "passage", number)[0] for number in "23")
-    judged, once = (run("ui_decide_mpy.py", "/in/rules", "judge", number)[0] for number in "01")
-    nothing, records = (
-        counts.callgrind("ui_decide_mpy.py", str(folder / "rules"), "record", number)
-        for number in ("0", str(_RECORDS))
-    )
-    writes = float(_lines("ui_decide_mpy.py", str(folder / "rules"), "record", str(_RECORDS))[-1][0])
+    judged, once = (run("ui_rules_mpy.py", "/in/rules", number)[0] for number in "01")
+    nothing, records = (counts.callgrind("ui_record_mpy.py", number) for number in ("0", str(_RECORDS)))
+    writes = float(_lines("ui_record_mpy.py", str(_RECORDS))[-1][0])
     return {
         "uart": POLL_MS,
         "scan": scan_ms,

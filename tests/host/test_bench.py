@@ -162,8 +162,8 @@ def test_rules_and_records_of_the_model_are_real(tmp_path: Path) -> None:
     """The bench counts a good code that no rule speaks against, and records that reach the flash."""
     rules = tmp_path / "rules"
     rules.write_text("".join(f"{record.hex()}\n" for record in default_records()), "utf-8")
-    assert programs.run_mpy("ui_decide_mpy.py", str(rules), "judge", "2") == []
-    command = programs.mpy_command("ui_decide_mpy.py", str(rules), "record", "4", heap="8M")
+    assert programs.run_mpy("ui_rules_mpy.py", str(rules), "2") == []
+    command = programs.mpy_command("ui_record_mpy.py", "4", heap="8M")
     printed = subprocess.run(
         command, env=programs.mpy_environment(), capture_output=True, text=True, check=True
     )
@@ -173,7 +173,7 @@ def test_rules_and_records_of_the_model_are_real(tmp_path: Path) -> None:
     always = Rule("r", 2001, encode_logic({"===": [1, 1]}))
     rules.write_text(encode_rule(always).hex() + "\n", "utf-8")
     with pytest.raises(subprocess.CalledProcessError):
-        programs.run_mpy("ui_decide_mpy.py", str(rules), "judge", "1")
+        programs.run_mpy("ui_rules_mpy.py", str(rules), "1")
 
 
 def test_the_server_bench_asks_what_it_fills(postgres) -> None:

@@ -31,6 +31,9 @@ ROOTS = {
     "host_tools/bench/journal_mpy.py",
     # and this one fills one
     "host_tools/bench/journal_fill_mpy.py",
+    # and these its screens
+    "host_tools/bench/ui_jobs_mpy.py",
+    "host_tools/bench/ui_mpy.py",
     # and this one its packs
     "host_tools/bench/packs_mpy.py",
 }
