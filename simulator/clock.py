@@ -25,16 +25,16 @@ from simulator.timebase import VirtualCall
 FOREVER_MS = 0xFFFFFFFF
 """A program's wait without an end."""
 HANG_US = 1_000_000
-"""A program that computes for longer, by the computer's clock, does not hold time up any more: it may hang, or
-stand at the prompt."""
+"""A program that computes for longer, by the computer's clock, does not hold time up any more: it may hang,
+or stand at the prompt."""
 TICK_S = 0.01
 """How often time is set while it goes at a speed and nothing happens."""
 LAG_US = 50_000
 """What cannot be had at a speed is not made up for beyond this."""
 LONGEST_JUMP_S = 31 * 86_400
 HOP_US = 1_000_000
-"""In a jump time goes on by as much as this while nothing is under way: shorter waits end late by so much, all
-together. Loops that count their waits must end before somebody takes them for dead."""
+"""In a jump time goes on by as much as this while nothing is under way: shorter waits end late by so much,
+all together. Loops that count their waits must end before somebody takes them for dead."""
 UNDER_WAY_US = 250_000
 """Something is under way while a chip has something to do within this time,"""
 WAITS_US = 100_000

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from host_tools.bench import counts, inputs, model
 from host_tools.bench.board import compile_kernel
+from host_tools.bench.bus import bench_bus
 from host_tools.bench.figures import TARGETS, Figures, figure, left_out, table
 from host_tools.bench.heap import bench_heap
 from host_tools.bench.journal import bench_journal
@@ -107,6 +108,7 @@ def measure() -> Figures:
             | bench_counts(folder, native, native_base45, v, reads)
         )
     figures |= bench_heap() | bench_journal() | bench_drain() | bench_packs() | bench_simulator()
+    figures |= bench_bus()
     figures |= bench_ui(figures["esp32_scan_ms_model"]["value"])
     first = {name: figures[name] for name in TARGETS}
     return first | figures
