@@ -14,8 +14,11 @@ class Panel:
         self.pixels = [0] * (WIDTH * HEIGHT)
         self.windows = []
         self.writes = []
+        self.open = False
 
     def open_window(self, x, y, width, height):
+        assert not self.open
+        self.open = True
         assert x >= 0 and y >= 0 and width > 0 and height > 0 and x + width <= WIDTH and y + height <= HEIGHT
         self.windows.append((x, y, width, height))
         self.at = 0
@@ -32,8 +35,10 @@ class Panel:
     def close_window(self):
         _, _, width, height = self.windows[-1]
         assert self.at == width * height, "a window is filled to its end"
+        self.open = False
 
     def sent(self):
+        assert not self.open
         count = sum([w * h * 2 for _, _, w, h in self.windows])
         self.windows.clear()
         return count
