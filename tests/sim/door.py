@@ -37,6 +37,8 @@ from simulator.handheld import Handheld
 from simulator.world import Event
 
 HEAP = "400k"
+#: Live codes end at China's midnight, and "two days ago" is another day then.
+MIDNIGHT_S = 60
 #: 1 MB of flash beside the journal's partition.
 BLOCKS = 256
 HEALTHY_CENTI_C, FEVER_CENTI_C = 3470, 3620
@@ -247,7 +249,10 @@ class Door:
     # People
 
     def text(self, person: str, medium: Medium | None = None, now_unix: float | None = None) -> str:
-        """What someone of the town shows now."""
+        """What someone of the town shows now, and not so late that it ends before it is seen."""
+        left_s = 86_400 - (time.time() + 8 * 3600) % 86_400
+        if left_s < MIDNIGHT_S:
+            time.sleep(left_s + 1)
         authority = self.fleet.authority
         moment = int(time.time() if now_unix is None else now_unix)
         return authority.desk.show(authority.town.by_id[person], moment, medium).text
