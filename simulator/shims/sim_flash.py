@@ -63,6 +63,8 @@ class Flash:
             self._file.seek(argument * _BLOCK)
             for _ in range(_BLOCK // len(_ERASED)):
                 self._file.write(_ERASED)
+            if argument in self._worn:
+                self._worn = tuple([worn for worn in self._worn if worn != argument])
             if _sim.call(0x9E, self._unit, argument)[0]:
                 self._worn += (argument,)
                 self._stick(argument)

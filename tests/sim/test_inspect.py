@@ -11,6 +11,8 @@ from conftest import ROOT
 from door import Door, opened
 from fleet import until
 
+from host_tools.device.image import BLOCK_BYTES, JOURNAL_IMAGE
+from host_tools.look.ring_image import read_ring
 from host_tools.server.sealing_keys import SealingKeys
 from host_tools.server.views import record_json
 from simulator.inspector import Inspector
@@ -109,6 +111,28 @@ def test_heap_over_time(door: Door) -> None:
     assert len(points) >= 2 and [t for t, _, _ in points] == sorted(t for t, _, _ in points)
     assert len({used + free for _, used, free in points}) == 1, "one heap"
     assert points[-1][1] > points[0][1], "the firmware takes more than the shims at the start"
+
+
+def test_nobody_passes_while_the_journals_next_sector_is_worn_out(door: Door) -> None:
+    door.cut()
+    path = door.handheld.image.with_name(JOURNAL_IMAGE)
+    image = bytearray(path.read_bytes())
+    newest = read_ring(bytes(image))[-1]
+    at = newest.place * BLOCK_BYTES + newest.used_bytes
+    image[at : at + 8] = bytes(8)  # as a power cut leaves it: the sector takes no more
+    path.write_bytes(image)
+    wear = door.world.board.wear
+    wear.wear_out_next("journal")
+    door.boot()
+    turn = door.turn(door.code())
+    door.expected -= 1  # it was not kept
+    assert turn.verdict == "attention"
+    assert wear.summary()["journal"]["worn"] == 1
+    assert read_ring(path.read_bytes())[-1].number == newest.number
+    wear.heal()
+    turn = door.turn(door.code())
+    assert turn.verdict == "pass", "a chip in its place, and the journal goes on"
+    door.wait_held(turn.sequences[-1])
 
 
 def test_damage_and_crash_notes_show(door: Door, inspector: Inspector) -> None:
