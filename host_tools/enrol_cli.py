@@ -20,6 +20,8 @@ from host_tools.state import DEFAULT_PORT_BASE, DEVICES_PORT, State
 
 #: What the text of a QR code that enrols begins with.
 CODE_PREFIX = "YE1:"
+#: What a handheld's settings and a place's code keep, in UTF-8.
+MAX_PLACE_BYTES = 64
 PICTURES = (".png", ".svg")
 
 
@@ -81,6 +83,8 @@ def _token(options: argparse.Namespace) -> int:
             place, scene = options.place or device.place, options.scene or device.scene
         if scene not in scene_ids():
             raise FileTrouble(f"no scene {scene}; there are {', '.join(scene_ids())}")
+        if len(place.encode()) > MAX_PLACE_BYTES:
+            raise FileTrouble(f"a place's name has at most {MAX_PLACE_BYTES} bytes, {place} has more")
         life_s = options.hours * 3_600
         token = store.create_token(place, scene, int(clockpage.now()), life_s, root_kid, options.device)
     finally:

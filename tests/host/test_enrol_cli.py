@@ -93,6 +93,7 @@ def test_roll_and_revoke(capsys, state, store):
         (("--qr", "gate.gif"), "gate.gif: a picture ends with .png or .svg"),
         (("--device", "y-none"), "y-none: no such handheld"),
         (("--scene", "moon"), "no scene moon; there are"),
+        (("--place", "站" * 22), "a place's name has at most 64 bytes"),
         (("--code", "--url", "http://fleet.example"), "server is not https"),
     ],
 )

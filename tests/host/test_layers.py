@@ -34,6 +34,8 @@ ROOTS = {
     # and these its screens
     "host_tools/bench/ui_jobs_mpy.py",
     "host_tools/bench/ui_mpy.py",
+    # puts a whole bus together: authority, server's keys, handheld, passengers
+    "simulator/busday.py",
     # and this one its packs
     "host_tools/bench/packs_mpy.py",
 }
