@@ -127,3 +127,12 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
 def testdata() -> Path:
     """The public test data beside the repository; it is not part of it."""
     return TESTDATA
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Groups must hold: a test that goes on where the one before it ended fails anywhere else."""
+    if not session.config.getoption("loadgroup", False):
+        return
+    for item in session.items:
+        if next(item.iter_markers("xdist_group"), None) and "@" not in item.nodeid:
+            raise pytest.UsageError("this pytest-xdist does not keep the groups of this pytest together")
