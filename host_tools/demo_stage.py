@@ -18,8 +18,9 @@ POLL_S = 0.1
 #: Lines of the handheld's console in an error message; they hold nothing about persons.
 TAIL_LINES = 4
 #: A key is held this long, then it must be let go and settle.
-HOLD_MS = 120
-PRESS_PAUSE_S = 0.3
+#: As firmly as a person presses.
+HOLD_MS = 250
+PRESS_PAUSE_S = 0.4
 #: The events that the demo looks at.
 KINDS = "console,led,uart_last_byte"
 
