@@ -199,9 +199,7 @@ class System:
         ca_der = open_pki(self._state).ca_der
         store = open_store(self._state)
         try:
-            return [
-                _provisioning(store, profile, root_public, server_url, ca_der) for profile in self._profiles
-            ]
+            return [provision(store, profile, root_public, server_url, ca_der) for profile in self._profiles]
         finally:
             store.close()
 
@@ -210,7 +208,7 @@ class System:
             install(profile, provisioning)
 
 
-def _provisioning(
+def provision(
     store: Store, profile: Path, root_public: bytes, server_url: str, ca_der: bytes
 ) -> bytes | None:
     """What the handheld of a profile needs to enrol, None where it has enrolled. Raises FileTrouble."""

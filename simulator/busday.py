@@ -21,14 +21,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from firmware.core import message
-from firmware.core.place import PlaceCode, encode_place
-from host_tools import clockpage, pki
+from host_tools import clockpage
+from host_tools.authority import printing
 from host_tools.authority.app import Authority
 from host_tools.device.build import ROOT, build
 from host_tools.device.engines import target_of
 from host_tools.device.image import prepare
-from host_tools.run import WIFI_KEY, WIFI_SSID, micropython
+from host_tools.run import micropython, provision
 from host_tools.server.serve import open_keys, open_pki, open_store
 from host_tools.state import HOST, State
 from host_tools.supervise import Program, Supervisor
@@ -108,10 +107,9 @@ class Bus:
         root_key, ca_der = authority.keys.root_public, open_pki(state).ca_der
         store = open_store(state)
         try:
-            token = store.create_token("Bus", "transit", int(self.clock.unix()), 3600)
+            given = provision(store, self.handheld.profile, root_key, server_url, ca_der)
         finally:
             store.close()
-        given = message.encode_provisioning(root_key, server_url, ca_der, token, WIFI_SSID, WIFI_KEY)
         tree = build(ROOT / "build" / "device", target_of(self.handheld.micropython))
         prepare(self.handheld.image, tree, given, self.handheld.micropython)
 
@@ -141,9 +139,8 @@ class Bus:
             store.close()
 
     def _poster(self) -> str:
-        signer, now_unix = self._authority.keys.place, int(self.clock.unix())
-        place = PlaceCode(signer.name, "102路", "transit", now_unix - 60, now_unix + 86_400, bytes(8))
-        return encode_place(place, signer.kid, pki.signer(signer.key))
+        signer = self._authority.keys.place
+        return printing.place_text(signer, "102路", "transit", int(self.clock.unix()), 1)[0]
 
     def _seen(self, event: Event) -> None:
         """The light is a pin, so it comes in its order; what is printed does not."""

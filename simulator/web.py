@@ -332,7 +332,7 @@ class SimulatorWeb:
 
         @app.post("/api/keys/{key}")
         async def key(
-            key: Literal["no", "middle", "yes"], hold_ms: Annotated[int, Query(ge=10, le=20000)] = 120
+            key: Literal["no", "middle", "yes"], hold_ms: Annotated[int, Query(ge=10, le=20000)] = 200
         ) -> dict[str, str]:
             world.press(key, hold_ms)
             return {"key": key}

@@ -152,7 +152,7 @@ class World:
 
     # Keys
 
-    def press(self, key: str, hold_ms: int = 120, bounce: bool = True) -> None:
+    def press(self, key: str, hold_ms: int = 200, bounce: bool = True) -> None:
         """Push a key ("no", "middle", "yes") and let it go; returns at once."""
         self.board.check_key(key)
         self.board.keys.press(key, hold_ms / 1000, bounce)

@@ -3,7 +3,7 @@
 const FIRST_MS = 400;
 const LONGEST_MS = 5000;
 // A finger's shortest press; a click or a tap on a touchpad may be shorter than the handheld's debouncing.
-const SHORTEST_PRESS_MS = 120;
+const SHORTEST_PRESS_MS = 150;
 
 export class Link {
   #socket = null;

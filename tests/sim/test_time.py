@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from test_web import Simulator
 
 from host_tools import clockpage
 from host_tools.clockpage import ClockPage, ClockTrouble
+from simulator.passing import until_clear_s
+from simulator.scenario import ScenarioError, load
 
 SPEED = 20
 FIRMWARE = """
@@ -174,3 +177,34 @@ def test_what_is_no_clock_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(clockpage.VARIABLE, str(tmp_path / "short"))
     with pytest.raises(ClockTrouble, match="is no clock"):
         clockpage.now()
+
+
+def test_a_bus_takes_thirty_passengers_a_minute() -> None:
+    """Simulated time does not depend on the computer, so a figure can be a test."""
+    said = subprocess.run(
+        [sys.executable, "-m", "simulator.busday", "--passengers", "20", "--hours", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    found = json.loads(said.stdout.splitlines()[-1])
+    assert found["verdicts"] == {"pass": 19, "stop": 1} and found["per_minute"] >= 30
+    # As much as a board needs by the bench's model for a longer code, five samples of the thermometer, and more.
+    assert found["checked_ms"] >= 60 and found["turn_ms"] >= 900
+
+
+def test_no_scenario_is_played_over_a_moment_that_counts() -> None:
+    """Times of day in China, and how long is waited."""
+    midnight_unix = 1_800_000_000 // 86_400 * 86_400 - 8 * 3600
+    for hour, minute, wait_s in ((21, 55, 0), (21, 57, 182), (22, 0, 0), (12, 0, 0), (23, 59, 62), (0, 0, 0)):
+        assert until_clear_s(midnight_unix + hour * 3600 + minute * 60) == wait_s, (hour, minute)
+
+
+@pytest.mark.parametrize("line", ["speed 0", "speed 1001", "speed x", "jump 8", "jump -8h", "jump 0h"])
+def test_scenarios_with_no_such_time_are_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "one.txt"
+    path.write_text(f"title One\n{line}\n", "utf-8")
+    with pytest.raises(ScenarioError, match="one.txt:2: a s"):
+        load(path)
