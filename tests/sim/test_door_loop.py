@@ -18,7 +18,7 @@ from host_tools.server import console
 
 pytestmark = pytest.mark.xdist_group("door-loop")
 #: The verdict screens' ground, RGB565: what a person sees first.
-GROUNDS = {"pass": 0x0428, "stop": 0x7802}
+GROUNDS = {"pass": 0x0408, "stop": 0x6801}
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from system import free_base, running, started, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("system")]
-PASS_GREEN = [0, 132, 68]
+PASS_GREEN = [0, 130, 65]
 #: The top left corner below the status bar: a verdict fills it with its colour.
 CORNER = [4, 40]
 PIXEL = "(p) => [...document.querySelector('#screen').getContext('2d').getImageData(p[0], p[1], 1, 1).data]"
