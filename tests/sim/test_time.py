@@ -191,7 +191,7 @@ def test_a_bus_takes_thirty_passengers_a_minute() -> None:
     )
     found = json.loads(said.stdout.splitlines()[-1])
     assert found["verdicts"] == {"pass": 19, "stop": 1} and found["per_minute"] >= 30
-    # As much as a board needs by the bench's model for a longer code, five samples of the thermometer, and more.
+    # What a board needs by the model for a longer code; five samples of the thermometer, and more.
     assert found["checked_ms"] >= 60 and found["turn_ms"] >= 900
 
 
@@ -206,5 +206,5 @@ def test_no_scenario_is_played_over_a_moment_that_counts() -> None:
 def test_scenarios_with_no_such_time_are_refused(tmp_path: Path, line: str) -> None:
     path = tmp_path / "one.txt"
     path.write_text(f"title One\n{line}\n", "utf-8")
-    with pytest.raises(ScenarioError, match="one.txt:2: a s"):
+    with pytest.raises(ScenarioError, match=r"one\.txt:2: a s"):
         load(path)
