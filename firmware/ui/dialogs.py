@@ -1,4 +1,4 @@
-"""The layout of lists, questions and what takes a while, all of which come between passages."""
+"""The layout of what comes between passages: lists, questions, what takes a while, the last screen of all."""
 
 from firmware.ui import widgets as w
 from firmware.ui.views import View
@@ -69,3 +69,20 @@ class Progress(View):
         """Show this; only what differs is drawn."""
         self._count.set("%d / %d" % (part, parts))
         self._gauge.set(part, max(1, parts))
+
+
+class Fault(View):
+    """The handheld restarts by itself; what a person can report is the code."""
+
+    def __init__(self, fonts: "Fonts", code: str) -> None:
+        super().__init__(fonts)
+        self.picture("attention_40", 52, self.inks.shape(self.ground, w.YELLOW, w.BLACK))
+        color = w.AMBER
+        y = 100
+        for text in fonts.large.wrap(self.text("notice_restart"), 228, 2):
+            self.line(fonts.large, y, color, text)
+            color = w.WHITE
+            y += 34
+        self.group.append(w.Cards(200, 64, w.PANEL).at(20, 186))
+        self.line(fonts.large, 203, w.WHITE, code, ground=w.PANEL)
+        self.line(fonts.small, 262, w.DIM, self.text("hint_report"))

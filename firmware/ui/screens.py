@@ -188,7 +188,7 @@ class Screens:
     def fault(self, code: str) -> None:
         """The handheld has failed and restarts; the code is for whoever is told of it."""
         self._clear()
-        self._show(views.Fault(self._fonts, code), None)
+        self._show(dialogs.Fault(self._fonts, code), None)
 
     def progress(self, bar: Bar, title_id: str, part: int, parts: int, hint_id: str) -> None:
         """Something that takes a while and how far it is; key back / - / -."""

@@ -365,23 +365,6 @@ class Notice(View):
             self.line(fonts.large, y + 34 * i, w.WHITE if i else w.AMBER, text)
 
 
-class Fault(View):
-    """The handheld restarts by itself; what a person can report is the code."""
-
-    def __init__(self, fonts: "Fonts", code: str) -> None:
-        super().__init__(fonts)
-        self.picture("attention_40", 52, self.inks.shape(self.ground, w.YELLOW, w.BLACK))
-        color = w.AMBER
-        y = 100
-        for text in fonts.large.wrap(self.text("notice_restart"), 228, 2):
-            self.line(fonts.large, y, color, text)
-            color = w.WHITE
-            y += 34
-        self.group.append(w.Cards(200, 64, w.PANEL).at(20, 186))
-        self.line(fonts.large, 203, w.WHITE, code, ground=w.PANEL)
-        self.line(fonts.small, 262, w.DIM, self.text("hint_report"))
-
-
 class SelfTest(View):
     """One row per chip, and under a failed one what that means."""
 
