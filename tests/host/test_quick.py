@@ -215,6 +215,15 @@ def test_sealed_records(seq, ciphertext, at, value, tail):
         assert answers[0] == answers[1]
 
 
+@pytest.mark.parametrize("size", [24, 200, 255, 256, 500])
+def test_a_sealed_record_is_neither_cut_nor_longer(size):
+    whole = cbor.dumps([b"\xa1\x01\x0a", {6: bytes(4)}, bytes(size)])
+    assert opener.parse_sealed(whole)[2] == bytes(size)
+    for wrong in (whole[:-1], whole + b"\0"):
+        with pytest.raises(opener.OpenerError):
+            opener.parse_sealed(wrong)
+
+
 def test_what_is_sealed_by_the_rules_but_unusually_opens_too(tmp_path):
     """Longer heads than need be, in the record and in its protected header: the chain is over what came."""
     keys = SealingKeys(tmp_path)
