@@ -127,12 +127,22 @@ def test_the_page_has_every_other_name() -> None:
     page = (ROOT / "docs" / "bench.md").read_text("utf-8")
     sources = "".join(
         (ROOT / "host_tools" / "bench" / f"{name}.py").read_text("utf-8")
-        for name in ("__main__", "times", "model", "heap", "journal", "journal_drain", "simulator", "ui")
+        for name in (
+            "__main__",
+            "times",
+            "model",
+            "heap",
+            "journal",
+            "journal_drain",
+            "simulator",
+            "ui",
+            "bus",
+        )
     )
     names = set(
         re.findall(
             r'(?<!\[)"((?:[a-z0-9]+_)+(?:us|ms|s|per_s|ms_model|bytes|issuer|32bit|fuel|reads|instructions|vs_\w+'
-            r'|record|points|lost|percent))"',
+            r'|record|points|lost|percent|minute))"',
             sources,
         )
     )
