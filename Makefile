@@ -36,8 +36,9 @@ run: $(STAMP)/run ## authority + fleet server + simulated handheld, one Ctrl-C s
 demo: $(STAMP)/run ## a scripted passenger queue, no browser; exit status 1 if anything differs
 	$(BIN)/yima demo
 
+# One worker more than the two cores of a small machine: tests at a door mostly wait.
 test: lint ## lint, types and every test
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 3 --dist loadgroup
 
 lint: $(STAMP)/dev ## ruff and mypy
 	$(BIN)/ruff format --check .

@@ -392,10 +392,11 @@ def test_page_models_phone_and_recording(page, simulator: Simulator, tmp_path: P
     assert page.locator("#phone-table tbody tr").count() == 3
     page.locator("#record").click()
     page.wait_for_selector("#record[aria-pressed=true]")
-    mark = simulator.mark()
     page.keyboard.press("2")
-    simulator.wait("key", mark, lambda data: not data["closed"])
-    time.sleep(0.1)
+    ends = time.monotonic() + 10
+    while "press middle" not in simulator.http.get("/api/record.txt").text:
+        assert time.monotonic() < ends
+        time.sleep(0.05)
     page.locator("#record").click()
     page.wait_for_selector("#recorded:not([hidden])")
     assert "press middle" in simulator.http.get("/api/record.txt").text
