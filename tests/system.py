@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -13,15 +12,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 YIMA = [sys.executable, "-m", "host_tools.cli"]
-
-
-def free_base() -> int:
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            base = probe.getsockname()[1]
-        if base < 60_000:
-            return base
 
 
 def wait_until(condition: Callable[[], object], what: str, limit_s: float = 60.0) -> None:

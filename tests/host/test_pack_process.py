@@ -13,8 +13,9 @@ import cbor2
 import httpx
 import pytest
 from fleetkit import PaperHandheld, open_store
+from ports import free_port
 from test_packs import kid, sign1
-from test_server_process import client, free_port
+from test_server_process import client
 
 from firmware.core import message
 from host_tools.authority.app import Authority

@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 from conftest import micropython, need
-from system import ROOT, YIMA, free_base, running, started, wait_until
+from ports import free_base
+from system import ROOT, YIMA, running, started, wait_until
 
 #: One after the other: two systems at once would be slow for no gain.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("system")]

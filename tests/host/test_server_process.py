@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fleetkit import PaperHandheld, open_store
+from ports import free_port
 
 from firmware.core import message
 from host_tools.server.serve import open_pki
@@ -54,12 +55,6 @@ if when == "after":
     devices.message.encode_sync_reply = encode
 serving.run([serving.Listener(app, port, open_pki(state).tls_context())])
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_until_listening(port: int, process: subprocess.Popen) -> None:

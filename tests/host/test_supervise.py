@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ports import free_base, free_port
 
 from host_tools import run, supervise
 from host_tools.state import State
@@ -45,12 +46,6 @@ async def main():
     await asyncio.sleep(600)
 asyncio.run(main())
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def alive(pid: int) -> bool:
@@ -183,7 +178,7 @@ def test_no_orphans_when_the_command_is_killed(tmp_path):
 
 
 def test_a_busy_port_is_named(tmp_path):
-    base = free_port()
+    base = free_base()
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", base + 3))
         busy.listen()

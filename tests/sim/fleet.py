@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from conftest import ROOT
+from ports import free_ports
 
 from firmware.core import message, record
 from host_tools.authority.app import Authority, make_app
@@ -172,12 +173,3 @@ def until(condition: Callable[[], bool], what: str, timeout_s: float = 30.0) -> 
     while not condition():
         assert time.monotonic() < ends_s, f"not within {timeout_s:.0f} s: {what}"
         time.sleep(0.05)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports on which nobody listens now."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]

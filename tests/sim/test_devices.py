@@ -15,7 +15,8 @@ import httpx
 import pytest
 from boards import make_image
 from PIL import Image
-from test_web import FIRMWARE, PIXEL, ROOT, Simulator, browser, free_port, until
+from ports import free_base, free_port
+from test_web import FIRMWARE, PIXEL, ROOT, Simulator, browser, until
 
 __all__ = ["browser"]
 
@@ -25,7 +26,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Simulator]]:
     folder = tmp_path_factory.mktemp("desk")
     profiles = [make_image(folder / name, {"/main.py": FIRMWARE}) for name in ("one", "two", "three")]
     while True:
-        first = free_port()
+        first = free_base()
         with contextlib.suppress(AssertionError):
             started = Simulator(profiles[0], "http://127.0.0.1:9", first, profiles[1:])
             break

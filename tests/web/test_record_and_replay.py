@@ -18,7 +18,8 @@ import pytest
 from axe import findings
 from conftest import micropython, need
 from playwright.sync_api import Locator, Page, expect, sync_playwright
-from system import free_base, running, started, wait_until
+from ports import free_base
+from system import running, started, wait_until
 
 from host_tools.demo_stage import Stage
 from host_tools.run import Running

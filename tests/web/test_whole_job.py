@@ -12,7 +12,8 @@ import httpx
 import pytest
 from conftest import micropython, need
 from playwright.sync_api import Page, expect, sync_playwright
-from system import free_base, running, started, wait_until
+from ports import free_base
+from system import running, started, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("system")]
 PASS_GREEN = [0, 130, 65]
