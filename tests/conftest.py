@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from host_tools.bench.postgres import WHAT, Postgres, find_postgresql
+from host_tools.server.sealing_keys import SealingKeys
 from host_tools.server.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -121,6 +123,27 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
         return tmp_path / "fleet.db"
     postgres: Postgres = request.getfixturevalue("postgres")
     return postgres.create(request.getfixturevalue("fleet_template"))
+
+
+@pytest.fixture
+def store(where: Path | str) -> Iterator[Store]:
+    """The fleet server's records, in each kind of database."""
+    opened = Store(where)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> SealingKeys:
+    """The sealing keys of a fleet server."""
+    return SealingKeys(tmp_path / "sealing")
+
+
+@pytest.fixture
+def door(shared: Any) -> Any:
+    """The door that a module's tests share, in surroundings in which nothing is wrong."""
+    shared.calm()
+    return shared
 
 
 @pytest.fixture(scope="session")

@@ -26,13 +26,6 @@ BEARER = {"authorization": f"Bearer {KEY}"}
 
 
 @pytest.fixture
-def store(where):
-    opened = Store(where)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def app(store):
     return console.make_app(store, devices.Bell(), KEY, 8703, clock=lambda: NOW + 7200)
 

@@ -37,13 +37,6 @@ HOSTILE = (
 )
 
 
-@pytest.fixture
-def store(where):
-    opened = Store(where)
-    yield opened
-    opened.close()
-
-
 def device_app(store: Store, **options: object) -> AppClient:
     return AppClient(devices.make_app(store, devices.Bell(), clock=lambda: NOW, **options))
 

@@ -24,13 +24,6 @@ HOSTILE = "<script>alert(1)</script>&\"'"
 
 
 @pytest.fixture
-def store(where):
-    opened = Store(where)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def client(store):
     app = console.make_app(store, devices.Bell(), KEY, 8703, clock=lambda: NOW)
     return AppClient(app, "http://127.0.0.1:8703")

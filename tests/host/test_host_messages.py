@@ -13,20 +13,12 @@ from firmware.core.trust import encode_issuer_key
 from host_tools.authority.app import Authority
 from host_tools.server import devices
 from host_tools.server.packs import Packs, Received
-from host_tools.server.store import Store
 from host_tools.state import State
 
 
 @pytest.fixture
 def authority(tmp_path):
     return Authority(State(tmp_path), lambda: NOW)
-
-
-@pytest.fixture
-def store(where):
-    opened = Store(where)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

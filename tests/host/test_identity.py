@@ -25,18 +25,6 @@ KEY = b"k" * 32
 
 
 @pytest.fixture
-def store(where):
-    opened = Store(where)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def keys(tmp_path):
-    return SealingKeys(tmp_path / "sealing")
-
-
-@pytest.fixture
 def client(store, keys):
     return AppClient(devices.make_app(store, devices.Bell(), clock=lambda: NOW, keys=keys, ca_der=b"\x30ca"))
 

@@ -17,22 +17,9 @@ from host_tools import cli
 from host_tools.files import FileTrouble
 from host_tools.server import devices
 from host_tools.server.imports import import_file
-from host_tools.server.sealing_keys import SealingKeys
 from host_tools.server.serve import open_keys, open_store
 from host_tools.server.store import Store
 from host_tools.state import State
-
-
-@pytest.fixture
-def store(where):
-    opened = Store(where)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def keys(tmp_path):
-    return SealingKeys(tmp_path / "sealing")
 
 
 @pytest.fixture

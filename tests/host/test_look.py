@@ -18,11 +18,6 @@ RECORD_AT = ring_format.SECTOR_HEAD
 UNIX = 1_790_000_000
 
 
-@pytest.fixture
-def keys(tmp_path: Path) -> SealingKeys:
-    return SealingKeys(tmp_path / "sealing")
-
-
 def laid(handheld: SealedHandheld, sizes: list[int], acknowledged: int, start: int = 1) -> bytearray:
     """A ring's image with so many of the handheld's records in each sector, and the acknowledgement last."""
     image = bytearray(b"\xff" * SECTORS * ring_format.SECTOR_BYTES)

@@ -22,7 +22,6 @@ from host_tools.server import console, devices
 from host_tools.server.packpull import PackPuller
 from host_tools.server.packs import Packs
 from host_tools.server.schema import Part
-from host_tools.server.store import Store
 from host_tools.state import State
 
 URL = "http://127.0.0.1:8701"
@@ -39,13 +38,6 @@ class Clock:
 @pytest.fixture
 def clock():
     return Clock()
-
-
-@pytest.fixture
-def store(where):
-    opened = Store(where)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from host_tools.authority.app import Authority
 from host_tools.packfile import open_manifest
 from host_tools.server import console, devices
 from host_tools.server.reports import Reports, day_start, day_text
-from host_tools.server.store import Store
 from host_tools.state import State
 
 DAY = "2020-05-22"
@@ -23,13 +22,6 @@ START = 1_590_076_800
 KEY = "the-console-key"
 BEARER = {"authorization": f"Bearer {KEY}"}
 ANN, BEN, CEM = (bytes([n]) * 16 for n in (1, 2, 3))
-
-
-@pytest.fixture
-def store(where):
-    opened = Store(where)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

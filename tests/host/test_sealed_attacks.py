@@ -23,18 +23,6 @@ KEY = "the-console-key"
 
 
 @pytest.fixture
-def store(where):
-    opened = Store(where)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def keys(tmp_path):
-    return SealingKeys(tmp_path / "sealing")
-
-
-@pytest.fixture
 def client(store, keys):
     return AppClient(devices.make_app(store, devices.Bell(), clock=lambda: NOW, keys=keys))
 

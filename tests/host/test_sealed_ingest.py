@@ -20,18 +20,6 @@ from host_tools.server.store import Store
 
 
 @pytest.fixture
-def store(where):
-    opened = Store(where)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> SealingKeys:
-    return SealingKeys(tmp_path / "sealing")
-
-
-@pytest.fixture
 def client(store: Store, keys: SealingKeys) -> AppClient:
     return AppClient(devices.make_app(store, devices.Bell(), clock=lambda: NOW, keys=keys))
 

@@ -16,13 +16,6 @@ from host_tools.server.store import Store
 
 
 @pytest.fixture
-def store(where):
-    opened = Store(where)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def client(store):
     return AppClient(devices.make_app(store, devices.Bell(), clock=lambda: NOW))
 

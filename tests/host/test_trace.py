@@ -19,13 +19,6 @@ LATER = NOW + 100 * HOUR
 
 
 @pytest.fixture
-def store(where):
-    opened = Store(where)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def pass_door(store):
     """Writes and uploads a record: who, where, when (seconds after NOW), which way."""
     handhelds: dict[str, PaperHandheld] = {}

@@ -24,12 +24,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         assert len(door.events(kind="boot")) == 1  # whatever came, nothing made it restart
 
 
-@pytest.fixture
-def door(shared: Door) -> Door:
-    shared.calm()
-    return shared
-
-
 def good_code_passes(door: Door) -> None:
     turn = door.turn(door.text("teacher"))
     assert (turn.verdict, door.reasons(turn)) == ("pass", [[]])

@@ -28,12 +28,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         door.settled()
 
 
-@pytest.fixture
-def door(shared: Door) -> Door:
-    shared.calm()
-    return shared
-
-
 def test_wallet_to_record(door: Door) -> None:
     """Every part speaks to its neighbour as it will in use: picture over HTTP, record over HTTPS."""
     wallet = f"http://127.0.0.1:{door.fleet.authority_port}/api/people/teacher/code.png?medium=live"

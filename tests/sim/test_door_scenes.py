@@ -214,12 +214,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         door.settled()
 
 
-@pytest.fixture
-def door(shared: Door) -> Door:
-    shared.calm()
-    return shared
-
-
 def test_entry_by_hand(door: Door) -> None:
     before = menu(door, "manual")
     door.says("title_manual")

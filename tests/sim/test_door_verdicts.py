@@ -52,12 +52,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         door.settled()
 
 
-@pytest.fixture
-def door(shared: Door) -> Door:
-    shared.calm()
-    return shared
-
-
 @pytest.mark.parametrize(
     ("person", "medium", "verdict", "reasons", "steps"),
     [

@@ -35,12 +35,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         door.settled()
 
 
-@pytest.fixture
-def door(shared: Door) -> Door:
-    shared.calm()
-    return shared
-
-
 def switch(door: Door) -> None:
     """Open the menu and choose the voice's row."""
     door.says("label_checked")
