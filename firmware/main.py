@@ -72,10 +72,9 @@ def _seal_for(sealing: Sealing, pack: "Pack") -> None:
             print("sealing:", e)
 
 
-async def _housekeeping(gate: Gate, clock: Clock, journal: Journal, supervisor: Supervisor) -> None:
+async def _housekeeping(gate: Gate, journal: Journal, supervisor: Supervisor) -> None:
     """The task of small regular things: battery, clock, the journal's next key and sector, memory."""
     while True:
-        clock.tick()
         await gate.tidy()
         await exhaust(journal.tend_steps())
         gc.collect()
@@ -164,7 +163,7 @@ async def _run() -> None:
     # Between two passengers and two exchanges: neither shall wait.
     supervisor.spawn("tables", tables.run(packs, lambda: scanning.wanted and not sync.busy))
     supervisor.spawn("intake", intake.run())
-    supervisor.spawn("housekeeping", _housekeeping(gate, clock, journal, supervisor))
+    supervisor.spawn("housekeeping", _housekeeping(gate, journal, supervisor))
     gc.collect()
     print("yima %s ready, %d bytes free" % (VERSION, gc.mem_free()))
     await supervisor.run()

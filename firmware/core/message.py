@@ -2,14 +2,14 @@
 
 from firmware.core import cbor, cose, pack, shape
 from firmware.core.errors import CoreError
+from firmware.core.seal import MAX_SEALED
 
 MAX_PROVISIONING_BYTES = 4096
 MAX_ENROL_BYTES = 1024
 MAX_REQUEST_BYTES = 65536
 MAX_REPLY_BYTES = pack.MAX_MANIFEST + 1024
-#: Records and heads of their segments in a sync request, and the bytes of the longest: a sealed record.
+#: Records and heads of their segments in a sync request.
 MAX_RECORDS = 200
-MAX_RECORD = 535
 MAX_PART_REQUEST_BYTES = 256
 #: Codes seen elsewhere, in a sync reply: how many, and the bytes of each.
 MAX_SEEN = 64
@@ -310,7 +310,7 @@ def parse_sync_request(data: bytes) -> tuple[str, SyncRequest]:
         first_seq = shape.uint(fields[1], _SEQ_MAX)
         if first_seq == 0:
             raise MessageError("sequence")
-        records = [shape.octets(entry, 1, MAX_RECORD) for entry in shape.array(fields[3], 0, MAX_RECORDS)]
+        records = [shape.octets(entry, 1, MAX_SEALED) for entry in shape.array(fields[3], 0, MAX_RECORDS)]
         return device_id, SyncRequest(
             first_seq,
             shape.octets(fields[2], 32),

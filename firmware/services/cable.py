@@ -17,10 +17,9 @@ from firmware.core.handover import (
     parse_acknowledgement,
 )
 from firmware.core.message import encode_sync_request
-from firmware.services.files import read_limited
+from firmware.services.files import read_limited, remove
 from firmware.services.journal import JournalError
 from firmware.services.keystore import KeystoreError
-from firmware.services.packfiles import remove
 
 if False:
     from typing import Callable

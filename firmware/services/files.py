@@ -1,4 +1,4 @@
-"""Read a small file without asking the heap for more than it holds."""
+"""Read a small file without asking the heap for more than it holds; remove one that may not be there."""
 
 import os
 
@@ -12,3 +12,11 @@ def read_limited(path: str, limit: int) -> bytes:
     with open(path, "rb") as file:
         data: bytes = file.read(min(size, limit + 1))
     return data
+
+
+def remove(path: str) -> None:
+    """Remove a file if it is there."""
+    try:
+        os.remove(path)
+    except OSError:
+        pass  # not there, or a flash that fails: whoever needs the room will hear of it

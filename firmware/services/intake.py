@@ -11,7 +11,8 @@ import struct
 
 from firmware.core.pack import MALFORMED, PACKAGE_HEAD, PART_HEAD, STORAGE, PackError, package_head
 from firmware.core.sheet import SheetError, parse_frame
-from firmware.services.packfiles import remove, size_of
+from firmware.services.files import remove
+from firmware.services.packfiles import size_of
 from firmware.services.slices import exhaust
 
 if False:

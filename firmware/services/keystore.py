@@ -9,11 +9,11 @@ device id stands, puts both in force. Those of before have no tag.
 import os
 
 from firmware.core.hmac256 import sha256
+from firmware.core.message import SECRET_BYTES
 
 if False:
     import esp32
 
-SECRET_BYTES = 32
 TAG_BYTES = 8
 _KEYS = ("secret", "secret2")
 #: The key that this handheld made for an enrolment, behind the token's tag.

@@ -9,6 +9,7 @@ import os
 from binascii import hexlify
 
 from firmware.core.pack import PART_DAMAGED, PART_MISSING, PART_TOO_LARGE, STORAGE, PackError
+from firmware.services.files import remove
 
 if False:
     from typing import Generator
@@ -31,14 +32,6 @@ def size_of(path: str) -> int:
     except OSError:
         return -1
     return length
-
-
-def remove(path: str) -> None:
-    """Remove a file if it is there."""
-    try:
-        os.remove(path)
-    except OSError:
-        pass  # not there, or a flash that fails: whoever needs the room will hear of it
 
 
 def digest_steps(path: str) -> "Generator[None, None, bytes]":

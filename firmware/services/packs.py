@@ -29,13 +29,12 @@ from firmware.core.pack import (
     open_steps,
 )
 from firmware.core.packview import Pack
-from firmware.services.files import read_limited
+from firmware.services.files import read_limited, remove
 from firmware.services.packfiles import (
     UNFINISHED,
     PartSink,
     digest_steps,
     part_name,
-    remove,
     size_of,
 )
 from firmware.services.settings import SettingsError

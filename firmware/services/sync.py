@@ -25,11 +25,10 @@ from firmware.core.message import (
 )
 from firmware.core.pack import PART_MISSING, PackError
 from firmware.services.clock import Clock
-from firmware.services.files import read_limited
+from firmware.services.files import read_limited, remove
 from firmware.services.http import HttpError, post
 from firmware.services.journal import Journal, JournalError
 from firmware.services.keystore import Keystore, KeystoreError, tag_of
-from firmware.services.packfiles import remove
 from firmware.services.packs import PackStore
 from firmware.services.settings import Settings, SettingsError
 from firmware.services.slices import exhaust

@@ -14,12 +14,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from firmware.core.handover import enrol_proof, rolled_secret
-from firmware.core.message import EnrolRequest, PartRequest, SyncRequest
+from firmware.core.message import SECRET_BYTES, EnrolRequest, PartRequest, SyncRequest
 from firmware.core.record import GENESIS
 from host_tools.server.quick import verify_mac
 from host_tools.server.schema import Device, Token
 
-SECRET_BYTES = 32
 #: Device ids use letters and digits that nobody mixes up.
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 ID_LETTERS = 8

@@ -15,6 +15,7 @@ from typing import Any
 from firmware.core import cbor, message, record
 from firmware.core.cose import Mac0
 from firmware.core.message import SyncRequest
+from firmware.core.seal import MAX_SEALED
 
 #: Handhelds whose form is remembered.
 MAX_FORMS = 10_000
@@ -130,7 +131,7 @@ def _sync_request(body: bytes) -> tuple[str, SyncRequest] | None:
             at = start + head - 0x40
         else:
             return None
-        if not start < at <= start + message.MAX_RECORD:
+        if not start < at <= start + MAX_SEALED:
             return None
         items.append(payload[start:at])
     if payload[at] != 4:
