@@ -12,11 +12,12 @@ from binascii import unhexlify
 
 import cryptolib
 
-from firmware.core import p256, record
+from firmware.core import p256
 from firmware.core.p256_comb import Secrets, build_table_steps
 from firmware.core.p256_portable import PortableEngine
 from firmware.services.journal import Journal
 from firmware.services.sealing import Sealing
+from host_tools.bench.journal_mpy import passage
 from host_tools.bench.kit_mpy import finish
 
 BLOCK_BYTES = 4096
@@ -50,29 +51,6 @@ class FileFlash:
         return 0
 
 
-def passage(sequence: int, device: str, unix: int) -> bytes:
-    """A record of a venue that stores who came, with a person and a code of its own."""
-    return record.encode(
-        {
-            record.SEQ: sequence,
-            record.TIME: unix,
-            record.CLOCK: 0,
-            record.DEVICE: device,
-            record.PLACE: "龙岩市图书馆",
-            record.SCENE: "registered_venue",
-            record.DIRECTION: 0,
-            record.SUB: os.urandom(16),
-            record.KIND: 1,
-            record.CTI: os.urandom(8),
-            record.COLOUR: 0,
-            record.VERDICT: 0,
-            record.REASONS: [],
-            record.TEMPERATURE: [3412, 2150, 3640],
-            record.MASK: 1,
-        }
-    )
-
-
 def main(path: str, device: str, key: bytes, kid: bytes, count: int) -> None:
     """Fill and print."""
     engine = PortableEngine()
@@ -83,7 +61,8 @@ def main(path: str, device: str, key: bytes, kid: bytes, count: int) -> None:
     journal.open()
     unix = int(time.time()) - count
     for number in range(count):
-        journal.append(passage(journal.next_seq, device, unix + number))
+        # A person and a code of its own each.
+        journal.append(passage(journal.next_seq, device, unix + number, os.urandom(16), os.urandom(8)))
         for _ in journal.tend_steps():
             pass
     print(journal.next_seq - 1)

@@ -81,20 +81,26 @@ class Keys:
         return Segment(cryptolib.aes, key, device, first)
 
 
-def passage(sequence: int) -> bytes:
-    """A record of a venue that stores who came: the longest common kind."""
+def passage(
+    sequence: int,
+    device: str = DEVICE,
+    unix: int = 0,
+    sub: bytes = bytes(range(16)),
+    cti: bytes = bytes(range(8)),
+) -> bytes:
+    """A record of a venue that stores who came: the longest common kind; `unix` 0 for half a minute each."""
     return record.encode(
         {
             record.SEQ: sequence,
-            record.TIME: START_UNIX + 29 * sequence,
+            record.TIME: unix or START_UNIX + 29 * sequence,
             record.CLOCK: 0,
-            record.DEVICE: DEVICE,
+            record.DEVICE: device,
             record.PLACE: "龙岩市图书馆",
             record.SCENE: "registered_venue",
             record.DIRECTION: 0,
-            record.SUB: bytes(range(16)),
+            record.SUB: sub,
             record.KIND: 1,
-            record.CTI: bytes(range(8)),
+            record.CTI: cti,
             record.COLOUR: 0,
             record.VERDICT: 0,
             record.REASONS: [],
