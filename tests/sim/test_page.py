@@ -253,12 +253,45 @@ def test_a_session_is_recorded_as_a_scenario(simulator: Simulator, tmp_path: Pat
     ]
 
 
+ANSWERS = """
+import machine, time
+pressed = set()
+def watch(number):
+    pin = machine.Pin(number, machine.Pin.IN, machine.Pin.PULL_UP)
+    pin.irq(lambda _: pressed.add(number), machine.Pin.IRQ_FALLING)
+    return pin
+keys = {number: watch(number) for number in (4, 6)}
+def answer(number):
+    open_for = 0
+    while number not in pressed or open_for < 10:  # the contact bounces
+        open_for = open_for + 1 if keys[number].value() else 0
+        time.sleep_ms(5)
+power = machine.Pin(2, machine.Pin.OUT, value=1)
+uart = machine.UART(1, 9600, tx=17, rx=18, rxbuf=4096)
+def say(frame, size):
+    uart.write(frame)
+    while uart.any() < size:
+        time.sleep_ms(5)
+    uart.read(size)
+time.sleep_ms(600)
+say(b"\\x7e\\0\\x08\\x01\\0\\x06\\0\\xab\\xcd", 7)
+say(b"\\x7e\\0\\x08\\x01\\0\\0\\xd1\\xab\\xcd", 7)
+print("flow: idle")
+uart.write(b"\\x7e\\0\\x08\\x01\\0\\x02\\x01\\xab\\xcd")
+while uart.any() < 8:
+    time.sleep_ms(5)
+print("flow: id_check")
+answer(%(no)d)
+print("flow: measure")
+answer(%(yes)d)
+print("flow: verdict 0")
+print("flow: idle")
+print("END")
+"""
+
+
 def test_answers_to_the_handhelds_questions_become_words_of_the_scene(tmp_path: Path, authority: str) -> None:
-    flow = "import time\ntime.sleep_ms(300)\n" + "".join(
-        f"print({line!r})\ntime.sleep_ms(400)\n"
-        for line in ("flow: idle", "flow: id_check", "flow: measure", "flow: verdict 0", "flow: idle", "END")
-    )
-    started = Simulator(make_image(tmp_path, {"/main.py": flow}), authority)
+    started = Simulator(make_image(tmp_path, {"/main.py": ANSWERS % {"no": 4, "yes": 6}}), authority)
     try:
         mark = started.mark()
         started.post("/api/power/cycle")
