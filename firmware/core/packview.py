@@ -20,15 +20,18 @@ class Pack(Manifest):
 
     No lookup raises. One that fails because flash or part are damaged finds nothing and sets the part's bit
     (`1 << kind`) in `damaged`: whoever decides on what was found looks there last, and lets nobody pass.
-    Revocations stay open between lookups, as every scan has some; `close` ends that.
+    Revocations stay open between lookups, as every scan has some; `close` ends that. The issuer keys found
+    last stay in memory, as nearly everybody's code is signed with the same one.
     """
 
-    __slots__ = ("_held", "_open_part", "damaged")
+    __slots__ = ("_held", "_kid", "_open_part", "_recent", "damaged")
 
     def __init__(self, manifest: Manifest, open_part: "Callable[[int, bytes], File]") -> None:
         super().__init__(manifest.version, manifest.issued_unix, manifest.expires_unix, manifest.entries)
         self._open_part = open_part
         self._held: "dict[int, Table]" = {}
+        self._kid = b""
+        self._recent: "list[trust.IssuerKey]" = []
         self.damaged = 0
 
     def close(self) -> None:
@@ -41,7 +44,12 @@ class Pack(Manifest):
         # A kid of another length is a stranger's; no key has it, and the table is none the worse for it.
         if len(kid) != KEY_BYTES:
             return []
-        return self._look(pack.KEYS, kid, trust.parse_issuer_key)
+        if kid != self._kid or self.damaged >> pack.KEYS & 1:
+            found = self._look(pack.KEYS, kid, trust.parse_issuer_key)
+            if not found:  # a stranger's code does not drive out the key that the next one needs
+                return found
+            self._kid, self._recent = kid, found
+        return self._recent
 
     def issuer_keys(self) -> "Iterator[trust.IssuerKey]":
         """All issuer keys, one at a time; no file stays open in between."""

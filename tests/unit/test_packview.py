@@ -134,3 +134,17 @@ def test_a_strangers_kid_is_no_damage():
     for kid in (b"", b"k", KID[:7], KID + b"-", bytes(2048)):
         assert found.find(kid) == [] and found.damaged == 0
     assert found.find(KID)[0].issuer == "a"
+
+
+def test_the_key_of_the_code_before_is_not_read_again():
+    book = encode_book([(KID, trust.encode_issuer_key(issuer("a")))])
+    found = opened([(pack.KEYS, book)])
+    reads = []
+    open_part = found._open_part
+    found._open_part = lambda *part: reads.append(part) or open_part(*part)
+    for _ in range(3):
+        assert [key.issuer for key in found.find(KID)] == ["a"] and len(reads) == 1
+    assert found.find(b"nobody--") == [] and len(reads) == 2
+    assert [key.issuer for key in found.find(KID)] == ["a"] and len(reads) == 2, "a stranger's stays unknown"
+    found.damaged = 1 << pack.KEYS
+    assert found.find(KID) == [], "nothing of a damaged part is believed"
