@@ -13,6 +13,9 @@ from firmware.core.p256_comb import SUB_TABLE, Verifier
 from firmware.core.p256_portable import LIMB_SCALE, PortableEngine
 from host_tools.device import build, engines, romfs
 
+# What is built is built once.
+pytestmark = pytest.mark.xdist_group("engines")
+
 KERNEL = ("adpcm_native", "base45_native", "p256_limbs", "p256_slots")
 
 

@@ -20,6 +20,9 @@ from test_web import FIRMWARE, PIXEL, ROOT, Simulator, browser, until
 
 __all__ = ["browser"]
 
+# One desk for all, which starts slowly.
+pytestmark = pytest.mark.xdist_group("devices")
+
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Simulator]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
 import os
@@ -79,7 +80,8 @@ class Terminal:
         ends = time.monotonic() + LIMIT_S
         while ending not in self.seen:
             assert select.select([self.file], [], [], max(0.0, ends - time.monotonic()))[0], self.seen
-            self.seen += os.read(self.file, 4096)
+            with contextlib.suppress(BlockingIOError):  # a terminal that is said to be ready may have nothing
+                self.seen += os.read(self.file, 4096)
         got, _, self.seen = self.seen.partition(ending)
         return got + ending
 

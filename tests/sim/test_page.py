@@ -40,12 +40,16 @@ except (OSError, ValueError):
 print("START", n)
 uart = machine.UART(1, 9600, tx=17, rx=18, rxbuf=4096)
 key = machine.Pin(6, machine.Pin.IN, machine.Pin.PULL_UP)
+pressed = []
+key.irq(lambda pin: pressed.append(pin), machine.Pin.IRQ_FALLING)
 while True:
-    if key.value() == 0:
+    if pressed:
         print("I2C", *read())
-        while key.value() == 0:
+        still = 0
+        while still < 10:  # the contact bounces
+            still = still + 1 if key.value() else 0
             time.sleep_ms(5)
-        time.sleep_ms(30)
+        pressed.clear()
         print("UP")
     n += 1
     with open("/count", "w") as f:

@@ -140,7 +140,8 @@ def test_what_is_cut_off_is_not_heard(tmp_path: Path) -> None:
     async def body(h: Handheld) -> None:
         h.board.i2s.listener = lambda data, rate_hz: cut.append(rate_hz)
         await line(h, "END")
-        assert len(h.board.i2s.amplifier.heard) < 2000 and cut[-1] == 0
+        assert len(h.board.i2s.amplifier.heard) < 2000
+        assert cut[-1:] in ([0], []), "on a busy computer it is cut off before it begins"
 
     play(tmp_path, main, body)
 
