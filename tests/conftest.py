@@ -19,6 +19,8 @@ from host_tools.server.store import Store
 ROOT = Path(__file__).resolve().parent.parent
 TESTDATA = Path(os.environ.get("YIMA_TESTDATA", ROOT.parent / "shared" / "testdata"))
 STRICT = bool(os.environ.get("YIMA_CI"))
+#: Folders of tests in which firmware runs by the clock.
+REAL_TIME = ("mpy", "sim", "web")
 HEAP = re.compile(r"^# heap: (\d+[kM])$", re.MULTILINE)
 
 
@@ -150,6 +152,16 @@ def door(shared: Any) -> Any:
 def testdata() -> Path:
     """The public test data beside the repository; it is not part of it."""
     return TESTDATA
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What plays against the clock gets another go: a computer that stands still for a moment breaks it.
+
+    A fault breaks it every time. The summary counts the reruns, and `-rR` names them.
+    """
+    for item in items:
+        if item.path.parent.name in REAL_TIME or item.get_closest_marker("real_time"):
+            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -20,6 +20,8 @@ from host_tools.server.logs import JsonLines
 from host_tools.server.metrics import Metrics
 from host_tools.server.store import Store
 
+pytestmark = pytest.mark.real_time
+
 KEY = "the-console-key"
 BEARER = {"authorization": f"Bearer {KEY}"}
 #: What somebody might write into every text that ends up in SQL, HTML, CSV, a log or a path.

@@ -18,6 +18,8 @@ from firmware.core import reasons, record
 from host_tools.server import console, devices, words
 from host_tools.server.store import Store
 
+pytestmark = pytest.mark.real_time
+
 KEY = "the-console-key"
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "<script>alert(1)</script>&\"'"

@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+pytestmark = pytest.mark.real_time
+
 UNREACHABLE, CERTIFICATE, TIMEOUT, TOO_LARGE, PROTOCOL = 1, 2, 3, 4, 5
 NOW = datetime.datetime.now(datetime.timezone.utc)
 DAY = datetime.timedelta(days=1)

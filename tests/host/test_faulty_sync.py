@@ -32,6 +32,8 @@ from host_tools.server.serve import open_keys, open_pki, open_store
 from host_tools.server.store import Store
 from host_tools.state import State
 
+pytestmark = pytest.mark.real_time
+
 EXCHANGES = int(os.environ.get("YIMA_FAULTY_EXCHANGES", "120"))
 SEED = int(os.environ.get("YIMA_FAULTY_SEED", "20200522"))
 JOURNAL_BLOCKS = 16

@@ -17,6 +17,8 @@ from host_tools.server.serve import open_keys, open_pki
 from host_tools.server.store import Store
 from host_tools.state import State
 
+pytestmark = pytest.mark.real_time
+
 DEVICES, RECORDS, BATCH = 12, 400, 20
 
 

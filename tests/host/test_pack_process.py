@@ -23,7 +23,7 @@ from host_tools.server.schema import Device
 from host_tools.state import State
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.real_time]
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from host_tools.authority.app import Authority, make_app
 from host_tools.server import console, devices
 from host_tools.state import State
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.real_time]
 KEY = "the-key"
 
 

@@ -16,7 +16,7 @@ from ports import free_base
 from system import ROOT, YIMA, running, started, wait_until
 
 #: One after the other: two systems at once would be slow for no gain.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("system")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("system"), pytest.mark.real_time]
 
 
 @pytest.fixture(autouse=True)

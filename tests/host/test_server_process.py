@@ -21,6 +21,8 @@ from firmware.core import message
 from host_tools.server.serve import open_pki
 from host_tools.state import State
 
+pytestmark = pytest.mark.real_time
+
 ROOT = Path(__file__).resolve().parents[2]
 #: Serves the device port, and kills itself before or after the commit of the first records.
 KILLER = """

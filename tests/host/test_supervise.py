@@ -18,6 +18,8 @@ from host_tools import run, supervise
 from host_tools.state import State
 from host_tools.supervise import ChildTrouble, Program, Supervisor
 
+pytestmark = pytest.mark.real_time
+
 ROOT = Path(__file__).resolve().parents[2]
 #: Answers 200 on the port ARGV[1], has a child of its own, writes both process ids to ARGV[2].
 SERVER = """
