@@ -102,6 +102,52 @@ async def test_the_queue_keeps_eight_and_forgets_on_demand():
     await nothing(keys)
 
 
+async def test_a_tap_counts_though_nobody_could_sample():
+    pins, keys = build()
+    task = asyncio.create_task(keys.next())
+    await asyncio.sleep_ms(60)
+
+    def busy(ms):
+        """Firmware that draws: interrupts run, no task does."""
+        ends = time.ticks_add(time.ticks_ms(), ms)
+        while time.ticks_diff(ends, time.ticks_ms()) > 0:
+            pass
+
+    for _ in range(3):  # a contact that jumps, rests for 60 ms, and jumps
+        for key, rest_ms in ((YES, 60), (NO, 60), (YES, 60)):
+            for level, ms in ((0, 2), (1, 1), (0, rest_ms), (1, 2), (0, 3), (1, 60)):
+                pins[key].drive(level)
+                busy(ms)
+        for expected in (YES, NO, YES):
+            assert await asyncio.wait_for_ms(task, 200) == expected
+            task = asyncio.create_task(keys.next())
+        await asyncio.sleep_ms(100)
+        assert not task.done(), "each counts once"
+    for ms in (5, 12, 20):
+        pins[NO].drive(0)
+        busy(ms)
+        pins[NO].drive(1)
+        busy(60)
+    await asyncio.sleep_ms(100)
+    assert not task.done(), "a glitch is no tap"
+    pins[NO].drive(0)
+    busy(60)
+    pins[NO].drive(1)
+    keys.clear()
+    await asyncio.sleep_ms(100)
+    assert not task.done(), "forgotten"
+    await press(pins[NO])
+    assert await asyncio.wait_for_ms(task, 200) == NO
+
+
+async def test_a_key_that_was_down_before_anybody_asked_is_no_press():
+    pins, keys = build()
+    pins[NO].drive(0)
+    await asyncio.sleep_ms(60)
+    pins[NO].drive(1)
+    await nothing(keys)
+
+
 async def test_stuck():
     pins, keys = build()
     assert not keys.stuck()
