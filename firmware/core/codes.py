@@ -153,6 +153,9 @@ def check_steps(
         check_issuer(code, key, now_unix)
     except CodeError as e:
         return Checked(None, e.reason)
+    except MemoryError:
+        # What this handheld has no room for is longer than it can take: refused, and the next one is served.
+        return Checked(None, reasons.TOO_LONG)
     return Checked(code, reasons.OK)
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from conftest import ROOT, micropython, need
 
+from simulator.handheld import HEAP
+
 INTERPRETERS = ["micropython", "cpython"]
-HEAP = "200k"
 #: Every way to verify a signature: interpreter, and what verify_batch.py is told.
 WAYS = {
     "complete-micropython": ("micropython", "complete"),

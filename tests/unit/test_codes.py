@@ -275,3 +275,12 @@ def test_a_sample_of_corruptions_never_passes():
             if value != text[i]:
                 changed = text[:i] + bytes([value]) + text[i + 1 :]
                 assert check(changed).reason != reasons.OK, (i, value)
+
+
+def test_what_finds_no_memory_is_refused():
+    def full(public_key, digest, signature):
+        yield None
+        raise MemoryError
+
+    checked = check(code(), False, NOW, full)
+    assert checked.code is None and reasons.name_of(checked.reason) == "too_long"
