@@ -26,7 +26,7 @@ from firmware.core.p256_comb import SUB_TABLE, Verifier, write_table_steps
 from firmware.core.trust import kid_of_key
 
 if False:
-    from typing import Callable, Generator
+    from typing import BinaryIO, Callable, Generator
 
     from firmware.core.p256_comb import Engine, Table
     from firmware.core.packview import Pack
@@ -64,33 +64,30 @@ class Tables:
         name = _file_name(public_key)
         if name in self._sound:
             try:
-                good: bool = yield from self._verifier.verify_read_steps(
-                    lambda numbers, room: self._read(name, numbers, room), public_key, digest, signature
-                )
+                # Open as long as it takes: to find a file again would cost as many reads as its points.
+                with self._open(name) as file:
+                    good: bool = yield from self._verifier.verify_read_steps(
+                        lambda numbers, room: _read(file, numbers, room), public_key, digest, signature
+                    )
                 return good
             except (OSError, MemoryError, P256Error):
                 pass  # flash or memory fail, or another has the engine now: the long way needs none of them
         good = yield from p256.verify_steps(public_key, digest, signature)
         return good
 
-    def _read(self, name: str, numbers: bytes, room: bytearray) -> None:
-        """Put points of a table into the room, one after the other. Raises OSError."""
-        view = memoryview(room)
-        with open(self._folder + "/" + name, "rb") as file:
-            for i, number in enumerate(numbers):
-                file.seek(number << 6)
-                if file.readinto(view[64 * i : 64 * i + 64]) != 64:
-                    raise OSError(5)
+    def _open(self, name: str) -> "BinaryIO":
+        """A table's file. Raises OSError."""
+        file: "BinaryIO" = open(self._folder + "/" + name, "rb")
+        return file
 
     def _check_steps(self, name: str, public_key: bytes) -> "Generator[None, None, bool]":
         """Whether there is a file with the sound table of a key; in slices. Raises MemoryError."""
         if name in self._sound:
             return True
         try:
-            path = self._folder + "/" + name
-            if os.stat(path)[6] != SUB_TABLE + _HASH_BYTES:
+            if os.stat(self._folder + "/" + name)[6] != SUB_TABLE + _HASH_BYTES:
                 return False
-            with open(path, "rb") as file:
+            with self._open(name) as file:
                 table = bytearray(_CHUNK_BYTES)
                 hasher = _hasher(public_key, self._engine.scale)
                 for _ in range(SUB_TABLE // _CHUNK_BYTES):
@@ -203,6 +200,15 @@ class Tables:
         finally:
             steps.close()  # and with it the file
         return True
+
+
+def _read(file: "BinaryIO", numbers: bytes, room: bytearray) -> None:
+    """Put points of a table into the room, one after the other. Raises OSError."""
+    view = memoryview(room)
+    for i, number in enumerate(numbers):
+        file.seek(number << 6)
+        if file.readinto(view[64 * i : 64 * i + 64]) != 64:
+            raise OSError(5)
 
 
 def _file_name(public_key: bytes) -> str:
