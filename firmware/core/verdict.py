@@ -1,25 +1,11 @@
-"""The verdict: what a code's claims, and what was measured, mean at this door. Time is passed in."""
+"""The verdict: what several reasons come to, and what a temperature means at this door."""
 
-from firmware.core import codes, reasons
-from firmware.core.codes import Code, Person
+from firmware.core import reasons
 from firmware.core.scene import Scene
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from firmware.core.trust import Keys
 
 PASS = reasons.PASS
 STOP = reasons.STOP
 ATTENTION = reasons.ATTENTION
-
-# How long before arrival a negative test still counts (the notice, section 5).
-ARRIVAL_TEST_S = 7 * 86400
-
-_COLOUR_REASONS = {
-    codes.COLOUR_YELLOW: reasons.COLOUR_YELLOW,
-    codes.COLOUR_ORANGE: reasons.COLOUR_ORANGE,
-    codes.COLOUR_RED: reasons.COLOUR_RED,
-}
 
 
 def weakest(given: list[int]) -> int:
@@ -34,57 +20,6 @@ def weakest(given: list[int]) -> int:
     return verdict
 
 
-def code_reasons(
-    code: Code, person: Person, scene: Scene, now_unix: int | None, current: "Keys | None"
-) -> list[int]:
-    """What speaks against a person with a verified code, stops first; an empty list if nothing does.
-
-    `now_unix` is None where the clock is not to be trusted.
-    """
-    found = []
-    if person.colour in _COLOUR_REASONS:
-        found.append(_COLOUR_REASONS[person.colour])
-    if person.test is not None and person.test[0] == codes.RESULT_POSITIVE:
-        found.append(reasons.TEST_POSITIVE)
-    if now_unix is not None and now_unix >= code.expires_unix:
-        found.append(reasons.EXPIRED)
-    found.extend(_time_reasons(code, scene, now_unix))
-    if current is None:
-        found.append(reasons.NO_TRUST_LIST)
-    elif now_unix is not None and now_unix >= current.expires_unix:
-        found.append(reasons.TRUST_EXPIRED)
-    if code.kind == codes.KIND_DCC:
-        found.append(reasons.FOREIGN_MANUAL)
-    elif _arrived_untested(person):
-        found.append(reasons.ARRIVAL_UNTESTED)
-    return found
-
-
 def temperature_reason(body_centi_c: int, scene: Scene) -> int:
     """FEVER from the scene's threshold on, else OK; the estimate is hundredths of a degree Celsius."""
     return reasons.FEVER if body_centi_c >= scene.fever_centi_c else reasons.OK
-
-
-def _time_reasons(code: Code, scene: Scene, now_unix: int | None) -> list[int]:
-    """What the time of issue says, for a person's look."""
-    if now_unix is None:
-        return [reasons.CLOCK_UNTRUSTED]
-    if code.issued_unix > now_unix + scene.future_tolerance_s:
-        return [reasons.NOT_YET_VALID]
-    if code.kind == codes.KIND_LIVE and now_unix - code.issued_unix > scene.live_max_age_s:
-        return [reasons.STALE]
-    return []
-
-
-def _arrived_untested(person: Person) -> bool:
-    """Whether an arrival from a key region has neither a negative test nor a positive IgG.
-
-    The notice counts tests of the seven days before arrival; one taken since is the better proof and counts.
-    """
-    if person.arrival is None:
-        return False
-    if person.igg is not None and person.igg[0] == codes.RESULT_POSITIVE:
-        return False
-    if person.test is None or person.test[0] != codes.RESULT_NEGATIVE:
-        return True
-    return person.test[1] < person.arrival[1] - ARRIVAL_TEST_S

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from batch import INTERPRETERS, run
+from notice import code_reasons
 from rules_batch import case_data
 
-from firmware.core import codes, reasons, rules, scene, verdict
+from firmware.core import codes, reasons, rules, scene
 from firmware.core.codes import Code, Person
 from firmware.core.scene import Scene
 from host_tools.authority.default_rules import default_records, default_rules
@@ -133,7 +134,7 @@ def test_rules_find_what_the_verdict_finds_where_both_speak() -> None:
         person.igg = tuple(one["igg"]) if one["igg"] else None
         person.arrival = tuple(one["arrival"]) if one["arrival"] else None
         code = Code(one["kind"], "i", b"c" * 8, one["issued"], one["expires"], [person], b"")
-        hard = verdict.code_reasons(code, person, Scene("transit"), one["now"], None)
+        hard = code_reasons(code, person, Scene("transit"), one["now"], None)
         found = [outcome.reason for outcome in rules.judge(RECORDS, data)]
         assert [reason for reason in found if reason in spoken] == [r for r in hard if r in spoken]
 

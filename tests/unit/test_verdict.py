@@ -1,3 +1,4 @@
+from notice import code_reasons
 from ym1 import DAY, NOW, trusting
 
 from firmware.core import codes, reasons, verdict
@@ -17,7 +18,7 @@ def person(**changes):
 def judged(one=None, kind=codes.KIND_LIVE, issued=NOW - 30, expires=NOW + DAY, now=NOW, trust=False):
     one = one or person()
     code = Code(kind, "i", b"c" * 8, issued, expires, [one], b"")
-    found = verdict.code_reasons(code, one, TRANSIT, now, trusting() if trust is False else trust)
+    found = code_reasons(code, one, TRANSIT, now, trusting() if trust is False else trust)
     return [reasons.name_of(reason) for reason in found]
 
 
