@@ -10,6 +10,7 @@ export class Link {
   #wait = FIRST_MS;
   #on;
   #pressed = new Map();
+  #letting = new Map();
 
   // on: {state(object), event(object), sound(object), pixels(ArrayBuffer), connected(boolean)}
   constructor(on) {
@@ -42,14 +43,26 @@ export class Link {
   }
 
   key(key, closed) {
+    // What was to be let go a little later must not end the next press.
+    const letting = this.#letting.get(key);
+    clearTimeout(letting);
+    this.#letting.delete(key);
     if (closed) {
+      if (letting !== undefined) this.#send(key, false);
       this.#pressed.set(key, performance.now());
       this.#send(key, true);
       return;
     }
     const left = (this.#pressed.get(key) ?? 0) + SHORTEST_PRESS_MS - performance.now();
-    if (left > 0) setTimeout(() => this.#send(key, false), left);
-    else this.#send(key, false);
+    if (left <= 0) {
+      this.#send(key, false);
+      return;
+    }
+    const end = () => {
+      this.#letting.delete(key);
+      this.#send(key, false);
+    };
+    this.#letting.set(key, setTimeout(end, left));
   }
 
   #send(key, closed) {

@@ -380,7 +380,8 @@ def test_keys_are_held_by_mouse_and_by_touch(browser, simulator: Simulator) -> N
 
         def down() -> bool:
             events = simulator.http.get(f"/api/events?after={mark}&kinds=key&wait_s=0").json()["events"]
-            return bool(events[-1]["data"]["closed"])
+            # The key before still bounces, on a busy computer.
+            return [event["data"]["closed"] for event in events if event["data"]["key"] == "no"][-1] is True
 
         ends = time.monotonic() + 5
         while not down():  # the contact bounces first
