@@ -44,12 +44,12 @@ class Pack(Manifest):
         # A kid of another length is a stranger's; no key has it, and the table is none the worse for it.
         if len(kid) != KEY_BYTES:
             return []
-        if kid != self._kid or self.damaged >> pack.KEYS & 1:
-            found = self._look(pack.KEYS, kid, trust.parse_issuer_key)
-            if not found:  # a stranger's code does not drive out the key that the next one needs
-                return found
+        if kid == self._kid and not self.damaged >> pack.KEYS & 1:
+            return self._recent
+        found = self._look(pack.KEYS, kid, trust.parse_issuer_key)
+        if found:  # a stranger's code does not drive out the key that the next one needs
             self._kid, self._recent = kid, found
-        return self._recent
+        return found
 
     def issuer_keys(self) -> "Iterator[trust.IssuerKey]":
         """All issuer keys, one at a time; no file stays open in between."""
