@@ -52,6 +52,24 @@ for path in sorted(files):
 vfs.umount("/flash")
 """
 
+#: For programs on such images: a press is caught by interrupt, however busy the computer is, and over when
+#: the contact, which bounces, has been open for a while.
+PRESSES = """
+import machine, time
+pressed = set()
+keys = {}
+def watch(number):
+    pin = machine.Pin(number, machine.Pin.IN, machine.Pin.PULL_UP)
+    pin.irq(lambda _: pressed.add(number), machine.Pin.IRQ_FALLING)
+    keys[number] = pin
+def let_go(number):
+    still = 0
+    while still < 10:
+        still = still + 1 if keys[number].value() else 0
+        time.sleep_ms(5)
+    pressed.discard(number)
+"""
+
 
 def make_image(profile: Path, files: dict[str, str], blocks: int = 128) -> Path:
     """`profile` with a flash.img that holds `files` (absolute path: text)."""

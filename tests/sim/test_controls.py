@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from boards import make_image
+from boards import PRESSES, make_image
 from test_web import Simulator, authority
 
 __all__ = ["authority"]
@@ -15,10 +15,11 @@ __all__ = ["authority"]
 # One probe for all, which starts slowly.
 pytestmark = pytest.mark.xdist_group("controls")
 
-PROBE = """
-import machine, time, network, socket
+PROBE = (
+    PRESSES
+    + """
+import network, socket
 adc = machine.ADC(machine.Pin(1))
-key = machine.Pin(6, machine.Pin.IN, machine.Pin.PULL_UP)
 other = machine.Pin(4, machine.Pin.IN, machine.Pin.PULL_UP)
 wlan = network.WLAN(network.STA_IF)
 wlan.active(True)
@@ -37,24 +38,20 @@ def ask():
     finally:
         s.close()
 n = 0
-pressed = []
-key.irq(lambda pin: pressed.append(pin), machine.Pin.IRQ_FALLING)
+watch(6)
 print("READY")
 while True:
-    if pressed:
+    if 6 in pressed:
         print("UV", adc.read_uv())
         print("NET", ask())
         n += 1
         with open("/count", "w") as f:
             f.write("%4000d" % n)
-        still = 0
-        while still < 10:  # the contact bounces
-            still = still + 1 if key.value() else 0
-            time.sleep_ms(5)
-        pressed.clear()
+        let_go(6)
         print("UP", n)
     time.sleep_ms(5)
 """
+)
 
 
 class Hello(http.server.BaseHTTPRequestHandler):

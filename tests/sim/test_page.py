@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from axe import findings
-from boards import make_image
+from boards import PRESSES, make_image
 from PIL import Image
+from system import wait_until
 from test_web import FIRMWARE, Simulator, authority, browser, code_picture, page, simulator, until
 
 from simulator import camera, optics, scenario
@@ -20,8 +21,9 @@ __all__ = ["authority", "browser", "page", "simulator"]
 HERE = Path(__file__).resolve().parent
 FOCUS = (HERE / "focus.js").read_text("utf-8")
 
-WRITER = """
-import machine, time
+WRITER = (
+    PRESSES
+    + """
 i2c = machine.I2C(0, scl=machine.Pin(9), sda=machine.Pin(8), freq=100000)
 def read():
     good = bad = 0
@@ -39,23 +41,18 @@ except (OSError, ValueError):
     n = 0
 print("START", n)
 uart = machine.UART(1, 9600, tx=17, rx=18, rxbuf=4096)
-key = machine.Pin(6, machine.Pin.IN, machine.Pin.PULL_UP)
-pressed = []
-key.irq(lambda pin: pressed.append(pin), machine.Pin.IRQ_FALLING)
+watch(6)
 while True:
-    if pressed:
+    if 6 in pressed:
         print("I2C", *read())
-        still = 0
-        while still < 10:  # the contact bounces
-            still = still + 1 if key.value() else 0
-            time.sleep_ms(5)
-        pressed.clear()
+        let_go(6)
         print("UP")
     n += 1
     with open("/count", "w") as f:
         f.write(str(n))
     time.sleep_ms(30)
 """
+)
 
 
 @pytest.fixture(scope="module")
@@ -257,19 +254,15 @@ def test_a_session_is_recorded_as_a_scenario(simulator: Simulator, tmp_path: Pat
     ]
 
 
-ANSWERS = """
-import machine, time
-pressed = set()
-def watch(number):
-    pin = machine.Pin(number, machine.Pin.IN, machine.Pin.PULL_UP)
-    pin.irq(lambda _: pressed.add(number), machine.Pin.IRQ_FALLING)
-    return pin
-keys = {number: watch(number) for number in (4, 6)}
+ANSWERS = (
+    PRESSES
+    + """
+watch(4)
+watch(6)
 def answer(number):
-    open_for = 0
-    while number not in pressed or open_for < 10:  # the contact bounces
-        open_for = open_for + 1 if keys[number].value() else 0
+    while number not in pressed:
         time.sleep_ms(5)
+    let_go(number)
 power = machine.Pin(2, machine.Pin.OUT, value=1)
 uart = machine.UART(1, 9600, tx=17, rx=18, rxbuf=4096)
 def say(frame, size):
@@ -285,17 +278,18 @@ uart.write(b"\\x7e\\0\\x08\\x01\\0\\x02\\x01\\xab\\xcd")
 while uart.any() < 8:
     time.sleep_ms(5)
 print("flow: id_check")
-answer(%(no)d)
+answer(4)  # no
 print("flow: measure")
-answer(%(yes)d)
+answer(6)  # yes
 print("flow: verdict 0")
 print("flow: idle")
 print("END")
 """
+)
 
 
 def test_answers_to_the_handhelds_questions_become_words_of_the_scene(tmp_path: Path, authority: str) -> None:
-    started = Simulator(make_image(tmp_path, {"/main.py": ANSWERS % {"no": 4, "yes": 6}}), authority)
+    started = Simulator(make_image(tmp_path, {"/main.py": ANSWERS}), authority)
     try:
         mark = started.mark()
         started.post("/api/power/cycle")
@@ -383,10 +377,7 @@ def test_keys_are_held_by_mouse_and_by_touch(browser, simulator: Simulator) -> N
             # The key before still bounces, on a busy computer.
             return [event["data"]["closed"] for event in events if event["data"]["key"] == "no"][-1] is True
 
-        ends = time.monotonic() + 5
-        while not down():  # the contact bounces first
-            assert time.monotonic() < ends, "still down"
-            time.sleep(0.02)
+        wait_until(down, "still down", 5)  # the contact bounces first
         opened.mouse.up()
         simulator.wait("key", mark, lambda data: data == {"key": "no", "closed": False})
         opened.wait_for_selector("[data-key=no]:not(.down)")
@@ -431,10 +422,9 @@ def test_page_models_phone_and_recording(page, simulator: Simulator, tmp_path: P
     page.locator("#record").click()
     page.wait_for_selector("#record[aria-pressed=true]")
     page.keyboard.press("2")
-    ends = time.monotonic() + 10
-    while "press middle" not in simulator.http.get("/api/record.txt").text:
-        assert time.monotonic() < ends
-        time.sleep(0.05)
+    wait_until(
+        lambda: "press middle" in simulator.http.get("/api/record.txt").text, "the key press recorded", 10
+    )
     page.locator("#record").click()
     page.wait_for_selector("#recorded:not([hidden])")
     assert "press middle" in simulator.http.get("/api/record.txt").text
